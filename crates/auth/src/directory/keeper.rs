@@ -1,0 +1,88 @@
+//! The one place where the directory is changed: judged against the present snapshot, written to the store, then
+//! swapped in. A change that was answered holds for every request that starts after the answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::snapshot::{RealmState, Snapshot};
+use crate::store::{Change, DirectoryStore, StoreError};
+use crate::words::names::RealmName;
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError<E> {
+    /// The one who asked for it may not have it; his own error says why.
+    #[error("refused")]
+    Refused(E),
+    /// The store could not write it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The directory: its present state and the way to the next.
+pub struct Directory {
+    present: ArcSwap<Snapshot>,
+    store: Arc<dyn DirectoryStore>,
+    // One change at a time: each is judged on the state that it changes.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Directory {
+    /// A directory that starts at `snapshot` and writes to `store`.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, store: Arc<dyn DirectoryStore>) -> Self {
+        Self { present: ArcSwap::from_pointee(snapshot), store, changing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The present state, for the length of one request: no lock, no count.
+    #[must_use]
+    pub fn present(&self) -> Guard<Arc<Snapshot>> {
+        self.present.load()
+    }
+
+    /// The present state, to be held across waits.
+    #[must_use]
+    pub fn held(&self) -> Arc<Snapshot> {
+        self.present.load_full()
+    }
+
+    /// Makes a change. `judge` sees the state that will be changed, alone; what it answers beside the changes is given
+    /// back once they are on disk and in force.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] with `judge`'s error, [`ChangeError::Store`]: nothing was changed.
+    pub async fn change<T, E>(
+        &self,
+        judge: impl FnOnce(&Snapshot) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, ChangeError<E>> {
+        let _alone = self.changing.lock().await;
+        let before = self.held();
+        let (changes, answer) = judge(&before).map_err(ChangeError::Refused)?;
+        if changes.is_empty() {
+            return Ok(answer);
+        }
+        self.store.apply(changes.clone()).await?;
+        let mut after = Snapshot::clone(&before);
+        for change in changes {
+            match change {
+                Change::PutUser(user) => after.put_user(*user),
+                Change::DeleteUser(id) => after.delete_user(&id),
+                Change::PutRole(role) => after.put_role(role),
+                Change::DeleteRole(name) => after.delete_role(&name),
+                Change::Initialise(initialised) => after.initialised = Some(initialised),
+            }
+        }
+        self.present.store(Arc::new(after));
+        Ok(answer)
+    }
+
+    /// Puts the realms of newly read settings in force.
+    pub async fn replace_realms(&self, realms: HashMap<RealmName, RealmState>) {
+        let _alone = self.changing.lock().await;
+        let mut after = Snapshot::clone(&self.held());
+        after.replace_realms(realms);
+        self.present.store(Arc::new(after));
+    }
+}

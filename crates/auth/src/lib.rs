@@ -1,0 +1,35 @@
+//! The kernel: who it is, and whether he may.
+//!
+//! Purpose: the words everybody shares (ids, tokens, sessions, roles, permissions, reasons, the clock), the trust
+//!   states, the realm chain, the session rules and table, the throttle, permission matching.
+//! Callers: every room.
+//! May use: (no room)
+//! Must never: know HTTP, files, sockets, or any realm, store or dialect by name.
+//! Read first: `trust.rs`, then `kernel.rs`.
+
+pub mod directory;
+mod kernel;
+pub mod limits;
+pub mod login;
+pub mod path;
+pub mod permission;
+mod realm;
+mod reason;
+pub mod sessions;
+mod store;
+pub mod trust;
+mod witness;
+mod words;
+
+pub use kernel::{Kernel, KernelParts, LoggedIn, LoginRequest, Presented, PresentedPassword};
+pub use realm::{PasswordHasher, Realm, Realms, Rejection, Unavailability, Verdict, Verified};
+pub use reason::Reason;
+pub use store::{AttemptRecord, Change, DirectoryImage, DirectoryStore, Pending, SessionStore, StoreError};
+pub use witness::{Event, Nobody, Witness};
+pub use words::clock::{Clock, Moment};
+pub use words::credential::{AuthMethod, BearerText, Evidence, Password, PasswordHash};
+pub use words::ids::{SessionId, UserId};
+pub use words::names::{NameFault, RealmName, RoleName, Scope, Username};
+pub use words::records::{Initialised, Role, User};
+pub use words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
+pub use words::token::{SessionToken, TokenHash};

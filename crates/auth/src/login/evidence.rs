@@ -1,0 +1,106 @@
+//! Remembers that a Basic credential was verified, so that the next request does not cost an Argon2 hash.
+//!
+//! It keeps evidence (this secret belongs to this user, as he is now), never a verdict: whether he is enabled and may
+//! do what he asks is judged on every request. Any change of the user makes a new account, and what was proven of the
+//! old one no longer counts. The secrets are kept as HMACs under a key that dies with the process.
+
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use quick_cache::sync::Cache;
+use sha2::Sha256;
+
+use crate::directory::Account;
+use crate::limits::{EVIDENCE_KEPT, MAX_EVIDENCE};
+use crate::words::clock::Moment;
+use crate::words::credential::Password;
+use crate::words::names::Username;
+
+/// That somebody showed the secret of this account. Made by the realm chain and by this memory only.
+#[derive(Clone)]
+pub(crate) struct Proven {
+    pub(crate) account: Arc<Account>,
+}
+
+impl Proven {
+    /// Whether what was proven is proven of `present`: the same user with the same password. A costlier hash of it, other
+    /// roles or other permissions change nothing; a user who was deleted and made anew is another.
+    pub(crate) fn holds_for(&self, present: &Account) -> bool {
+        let proven = &self.account.user;
+        proven.id == present.user.id
+            && proven.password_version == present.user.password_version
+            && proven.created == present.user.created
+    }
+}
+
+#[derive(Clone)]
+struct Entry {
+    proven: Proven,
+    until: Moment,
+}
+
+/// The memory of verified credentials: bounded, short-lived.
+pub struct Remembered {
+    key: Hmac<Sha256>,
+    entries: Cache<[u8; 32], Entry>,
+}
+
+impl Remembered {
+    /// An empty memory under this key, which nobody else may know.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self { key: keyed(key), entries: Cache::new(MAX_EVIDENCE) }
+    }
+
+    /// What is remembered of this credential, if it is still true of `present`, the account that the directory has now.
+    pub(crate) fn recall(
+        &self,
+        realm: &str,
+        username: &Username,
+        password: &Password,
+        present: Option<&Arc<Account>>,
+        now: Moment,
+    ) -> Option<Proven> {
+        let digest = self.digest(realm, username, password);
+        let entry = self.entries.get(&digest)?;
+        if now < entry.until && present.is_some_and(|account| Arc::ptr_eq(account, &entry.proven.account)) {
+            return Some(entry.proven);
+        }
+        self.entries.remove(&digest);
+        None
+    }
+
+    /// Remembers that this credential proved `proven`.
+    pub(crate) fn remember(
+        &self,
+        realm: &str,
+        username: &Username,
+        password: &Password,
+        proven: &Proven,
+        now: Moment,
+    ) {
+        let entry = Entry { proven: proven.clone(), until: now.plus(EVIDENCE_KEPT) };
+        self.entries.insert(self.digest(realm, username, password), entry);
+    }
+
+    fn digest(&self, realm: &str, username: &Username, password: &Password) -> [u8; 32] {
+        let mut mac = self.key.clone();
+        // Lengths first: no two different triples make the same message.
+        for part in [realm, username.canonical()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.update(password.expose().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    match Hmac::new_from_slice(key) {
+        Ok(mac) => mac,
+        Err(_) => unreachable!("HMAC takes keys of any length"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What the kernel asks of stored bytes. A store is dumb and honest: it answers `Result<Option<_>>`, keeps hashes,
+//! judges nothing. A future that resolved with `Ok` means: on disk.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use crate::words::clock::Moment;
+use crate::words::ids::UserId;
+use crate::words::names::RoleName;
+use crate::words::records::{Initialised, Role, User};
+use crate::words::session::{Ended, SessionRecord};
+use crate::words::token::TokenHash;
+
+/// A future behind a trait object.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The store could not do what it was asked: nothing of it counts as done. Told in the log, never to clients.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Sessions on disk.
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session. Durable when resolved.
+    fn insert(&self, session: SessionRecord) -> Pending<'_, Result<(), StoreError>>;
+    /// Notes the ends of sessions. The first end of a session stays; unknown ones are passed over. Durable when resolved.
+    fn end(&self, ends: Vec<(TokenHash, Ended)>) -> Pending<'_, Result<(), StoreError>>;
+    /// Notes activity. Never moves a session's last activity back.
+    fn touch(&self, touches: Vec<(TokenHash, Moment)>) -> Pending<'_, Result<(), StoreError>>;
+    /// One session, ended or not.
+    fn find(&self, token: TokenHash) -> Pending<'_, Result<Option<SessionRecord>, StoreError>>;
+    /// Every session, ended ones too, in batches; `take` is called on the store's own time.
+    fn load<'a>(
+        &'a self,
+        take: &'a mut (dyn FnMut(Vec<SessionRecord>) + Send),
+    ) -> Pending<'a, Result<(), StoreError>>;
+    /// Forgets sessions that ended before `before`; how many.
+    fn forget(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>>;
+}
+
+/// One change of the directory.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Keeps this user, new or changed.
+    PutUser(Box<User>),
+    /// Forgets this user.
+    DeleteUser(UserId),
+    /// Keeps this role, new or changed.
+    PutRole(Role),
+    /// Forgets this role.
+    DeleteRole(RoleName),
+    /// Notes that the installation is set up.
+    Initialise(Initialised),
+}
+
+/// The directory as loaded at the start.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryImage {
+    /// Every user.
+    pub users: Vec<User>,
+    /// Every role that is not built in, or that was changed.
+    pub roles: Vec<Role>,
+    /// Set once the installation was set up.
+    pub initialised: Option<Initialised>,
+}
+
+/// The throttle's memory of one key, so that a crash clears no counter (security.md case 15).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// Whose attempts these are: a user of a realm, or an address.
+    pub key: Box<str>,
+    /// Failures since `since`.
+    pub failures: u32,
+    /// Start of the window in which they are counted.
+    pub since: Moment,
+    /// No attempt is looked at before this.
+    pub paused_until: Moment,
+    /// How many pauses were earned in a row.
+    pub pauses: u32,
+    /// Addresses from which the user logged in, and when last.
+    pub known: Vec<(IpAddr, Moment)>,
+}
+
+/// Users, roles and login attempts on disk.
+pub trait DirectoryStore: Send + Sync {
+    /// Everything, at the start.
+    fn load(&self) -> Pending<'_, Result<DirectoryImage, StoreError>>;
+    /// Makes these changes, all or none. Durable when resolved.
+    fn apply(&self, changes: Vec<Change>) -> Pending<'_, Result<(), StoreError>>;
+    /// Keeps the throttle's counters. Durable when resolved.
+    fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>>;
+    /// Every counter, at the start.
+    fn load_attempts(&self) -> Pending<'_, Result<Vec<AttemptRecord>, StoreError>>;
+    /// Forgets counters whose window and pause ended before `before` and that know no address seen since `known_before`.
+    fn forget_attempts(&self, before: Moment, known_before: Moment) -> Pending<'_, Result<u64, StoreError>>;
+}

@@ -1,0 +1,210 @@
+//! The trust states: the only place where "it is him" and "he may" are made.
+//!
+//! ```text
+//! Presented ──▶ Authenticated ──▶ Caller ──▶ Authorized<A> ──spend──▶ (A, Permit)
+//!              by a live session            by the permissions
+//!              or a proven secret           of one snapshot
+//! ```
+//! The fields are private and there is no other constructor: holding an `Authorized<Forward>` *is* the permission to
+//! forward that request, it can be used once, and nothing outside this file can forge one. `tests/forgeries/` shows
+//! what does not compile.
+
+use std::sync::Arc;
+
+use crate::directory::{Account, Snapshot};
+use crate::login::Proven;
+use crate::permission::{Matrix, Method};
+use crate::reason::Reason;
+use crate::sessions::{Session, Sessions};
+use crate::words::clock::Moment;
+use crate::words::credential::AuthMethod;
+use crate::words::names::Scope;
+use crate::words::token::TokenHash;
+
+/// Somebody who is known: an enabled user of an enabled realm, by a live session or a secret just proven.
+pub struct Authenticated {
+    account: Arc<Account>,
+    session: Option<Arc<Session>>,
+    method: AuthMethod,
+}
+
+impl Authenticated {
+    /// By the session of this token, if it is live in this scope.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn by_session(
+        sessions: &Sessions,
+        snapshot: &Snapshot,
+        token: &TokenHash,
+        scope: &Scope,
+        now: Moment,
+    ) -> Result<Self, Reason> {
+        let session = sessions.table().find(token).ok_or(Reason::SessionUnknown)?;
+        if session.scope != *scope {
+            return Err(Reason::SessionUnknown);
+        }
+        if let Some(ended) = session.ended(now) {
+            return Err(ended.reason.into());
+        }
+        let account = snapshot.account(&session.user).ok_or(Reason::SessionUserGone)?;
+        in_force(snapshot, account).map_err(|_| Reason::SessionUserGone)?;
+        Ok(Self { account: Arc::clone(account), method: session.method, session: Some(session) })
+    }
+
+    /// By a secret that was proven for the account as it is now.
+    ///
+    /// # Errors
+    /// Why the account may not be used.
+    pub(crate) fn by_secret(
+        snapshot: &Snapshot,
+        proven: &Proven,
+        method: AuthMethod,
+    ) -> Result<Self, Reason> {
+        let account = snapshot.account(&proven.account.user.id).ok_or(Reason::UnknownUser)?;
+        if !proven.holds_for(account) {
+            return Err(Reason::WrongPassword);
+        }
+        in_force(snapshot, account)?;
+        Ok(Self { account: Arc::clone(account), method, session: None })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// His session, if he came with one.
+    #[must_use]
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+
+    /// How he showed who he is.
+    #[must_use]
+    pub fn method(&self) -> AuthMethod {
+        self.method
+    }
+}
+
+fn in_force(snapshot: &Snapshot, account: &Account) -> Result<(), Reason> {
+    match snapshot.realm(account.user.realm.as_str()) {
+        None => Err(Reason::UnknownRealm),
+        Some(realm) if !realm.enabled => Err(Reason::RealmDisabled),
+        Some(_) if !account.user.enabled => Err(Reason::UserDisabled),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Who asks.
+pub enum Caller {
+    /// Nobody in particular: the action he asks for needs no login, so nobody looked.
+    Anonymous,
+    /// Somebody who is known.
+    Known(Authenticated),
+}
+
+impl Caller {
+    /// The one who is known, if he is.
+    #[must_use]
+    pub fn known(&self) -> Option<&Authenticated> {
+        match self {
+            Self::Anonymous => None,
+            Self::Known(authenticated) => Some(authenticated),
+        }
+    }
+}
+
+/// What an action asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand<'a> {
+    /// Nothing: a public door.
+    Public,
+    /// A login, whatever the permissions: one's own session.
+    Login,
+    /// A permission for this method on this path below the mount.
+    Permission {
+        /// The method.
+        method: Method,
+        /// The path below the mount, exactly as it will be forwarded or performed.
+        path: &'a str,
+        /// How the one who serves the path reads matrix parameters.
+        matrix: Matrix,
+    },
+}
+
+/// Something that can be asked for. Its demand is computed of what will be done, never of anything beside it.
+pub trait Action {
+    /// Its stable name, for logs and the permission matrix.
+    fn name(&self) -> &'static str;
+    /// What it asks of its caller.
+    fn demand(&self) -> Demand<'_>;
+}
+
+/// The permission to do `A`, once. Contains the very action that was judged.
+pub struct Authorized<A> {
+    action: A,
+    caller: Caller,
+}
+
+impl<A: Action> Authorized<A> {
+    /// Judges whether `caller` may do `action`, by the directory as it is in `snapshot`.
+    ///
+    /// # Errors
+    /// [`Reason::NoCredentials`] (not known: log in) or [`Reason::Forbidden`] (known: don't).
+    pub fn judge(snapshot: &Snapshot, caller: Caller, action: A) -> Result<Self, Reason> {
+        match (action.demand(), &caller) {
+            (Demand::Public, _) | (Demand::Login, Caller::Known(_)) => {}
+            (Demand::Login | Demand::Permission { .. }, Caller::Anonymous) => {
+                return Err(Reason::NoCredentials);
+            }
+            (Demand::Permission { method, path, matrix }, Caller::Known(known)) => {
+                snapshot.permission(&known.account, method, path, matrix).ok_or(Reason::Forbidden)?;
+            }
+        }
+        Ok(Self { action, caller })
+    }
+
+    /// What may be done.
+    #[must_use]
+    pub fn action(&self) -> &A {
+        &self.action
+    }
+
+    /// Spends the permission: the action, to be done now, and the proof for those who help with it.
+    #[must_use]
+    pub fn spend(self) -> (A, Permit) {
+        let permit = Permit { action: self.action.name(), caller: self.caller };
+        (self.action, permit)
+    }
+}
+
+/// Proof that an action was authorized, handed to the operation that performs it.
+pub struct Permit {
+    action: &'static str,
+    caller: Caller,
+}
+
+impl Permit {
+    /// The name of the action that was authorized.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// Who asked.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether this is the permit for the action called `name`. An operation asks this first: a permit for one thing
+    /// is none for another.
+    ///
+    /// # Errors
+    /// [`Reason::Forbidden`] where it is not; that is a mistake in the wiring, and it fails closed.
+    pub fn expect(&self, name: &str) -> Result<(), Reason> {
+        if self.action == name { Ok(()) } else { Err(Reason::Forbidden) }
+    }
+}

@@ -1,0 +1,115 @@
+//! Ids. A user's is computed, a session's is drawn.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use super::names::{RealmName, Username};
+
+/// Namespace of user ids (UUIDv5). Changing it changes every user's id on every installation: never.
+const USER_NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f5e_93c4_4f0e_8b1a_d00d_aa4d_0001);
+
+/// A user's id: UUIDv5 of realm and canonical user name, the same on every node (contract/fusion.md, "Users").
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct UserId(Uuid);
+
+impl UserId {
+    /// The id of `username` in `realm`. The realm's length is part of the name, so that no two pairs share an id.
+    #[must_use]
+    pub fn of(realm: &RealmName, username: &Username) -> Self {
+        let realm = realm.as_str();
+        let mut name = Vec::with_capacity(8 + realm.len() + username.canonical().len());
+        name.extend_from_slice(&(realm.len() as u64).to_be_bytes());
+        name.extend_from_slice(realm.as_bytes());
+        name.extend_from_slice(username.canonical().as_bytes());
+        Self(Uuid::new_v5(&USER_NAMESPACE, &name))
+    }
+
+    /// The 16 bytes, for stores.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// From the 16 bytes a store kept.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// A session's public id: shown in lists and logs, good for ending the session, worthless for using it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// From 16 random bytes of the system (a version 4 UUID).
+    #[must_use]
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// The 16 bytes, for stores.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// From the 16 bytes a store kept.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_id_depends_on_realm_and_canonical_name_only() {
+        let native = RealmName::parse("native").unwrap();
+        let ldap = RealmName::parse("acmeLDAP").unwrap();
+        let id = |realm: &RealmName, name: &str| UserId::of(realm, &Username::presented(name).unwrap());
+        assert_eq!(id(&native, "admin").to_string(), id(&native, "Admin").to_string());
+        assert_ne!(id(&native, "admin"), id(&ldap, "admin"));
+        assert_eq!(id(&native, "admin"), id(&native, "admin").to_string().parse().unwrap());
+    }
+
+    #[test]
+    fn case_58_realm_and_name_cannot_slide_into_each_other() {
+        let id = |realm: &str, name: &str| {
+            UserId::of(&RealmName::parse(realm).unwrap(), &Username::presented(name).unwrap())
+        };
+        assert_ne!(id("ab", "c"), id("a", "bc"));
+    }
+}

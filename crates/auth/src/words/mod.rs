@@ -1,0 +1,9 @@
+//! The words that rooms share. Nothing in here decides anything.
+
+pub(crate) mod clock;
+pub(crate) mod credential;
+pub(crate) mod ids;
+pub(crate) mod names;
+pub(crate) mod records;
+pub(crate) mod session;
+pub(crate) mod token;

@@ -1,0 +1,5 @@
+//! The kernel alone takes proofs.
+
+fn main() {
+    let _ = auth::trust::Authenticated::by_secret;
+}

@@ -1,0 +1,7 @@
+//! Somebody known is not copied.
+
+fn forge(one: auth::trust::Authenticated) -> [auth::trust::Authenticated; 2] {
+    [one.clone(), one]
+}
+
+fn main() {}

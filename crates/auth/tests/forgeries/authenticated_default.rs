@@ -1,0 +1,5 @@
+//! Nobody is known by default.
+
+fn main() {
+    let _ = auth::trust::Authenticated::default();
+}

@@ -1,0 +1,5 @@
+//! Nothing is authorized by default.
+
+fn main() {
+    let _ = auth::trust::Authorized::<()>::default();
+}

@@ -1,0 +1,5 @@
+//! No caller is known by default.
+
+fn main() {
+    let _ = auth::trust::Caller::default();
+}

@@ -1,0 +1,145 @@
+//! What a realm says becomes what the kernel says; costlier hashes are kept; Basic credentials are remembered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{LoginRequest, Presented, PresentedPassword, Reason};
+use testkit::suites::realms::username;
+
+use crate::house::{HERE, House, PASSWORD, ip, request, scope, token, user, with_password};
+
+fn why<T>(result: Result<T, Reason>) -> Reason {
+    result.err().expect("nobody")
+}
+
+#[tokio::test]
+async fn each_no_has_its_reason() {
+    let house = House::new().await;
+    house.realm.put("carol", PASSWORD, false);
+    house.realm.put("stranger", PASSWORD, true);
+    assert_eq!(why(house.try_login("alice", "wrong", 1).await), Reason::WrongPassword);
+    assert_eq!(why(house.try_login("nobody", PASSWORD, 1).await), Reason::UnknownUser);
+    assert_eq!(why(house.try_login("carol", PASSWORD, 1).await), Reason::UserDisabled);
+    assert_eq!(
+        why(house.try_login("stranger", PASSWORD, 1).await),
+        Reason::UnknownUser,
+        "the directory has none"
+    );
+    let elsewhere = LoginRequest { realm: Box::from("nowhere"), ..request("alice", PASSWORD, HERE) };
+    assert_eq!(why(house.kernel.login(&token(1), elsewhere).await), Reason::UnknownRealm);
+    house.realm.fail(Some("the pool is full"));
+    let unavailable = Reason::RealmUnavailable("the pool is full");
+    assert_eq!(why(house.try_login("alice", PASSWORD, 1).await), unavailable);
+    assert_eq!(why(house.basic("alice", PASSWORD).await), unavailable);
+    assert_eq!(house.store.session_count(), 0);
+}
+
+#[tokio::test]
+async fn case_17_no_password_is_wrong_without_a_look() {
+    let house = House::new().await;
+    let shown = PresentedPassword { realm: Box::from("native"), username: username("alice"), password: None };
+    let presented = Presented { password: Some(shown), ..Presented::default() };
+    assert_eq!(why(house.ask(presented).await), Reason::WrongPassword);
+    assert_eq!(house.realm.looks(), 0);
+}
+
+#[tokio::test]
+async fn asvs_64_a_costlier_hash_is_kept_and_voids_nothing() {
+    let house = House::new().await;
+    house.realm.rehash(Some("costlier"));
+    house.login("alice", 1).await;
+    let kept = |house: &House| {
+        let snapshot = house.kernel.directory().held();
+        let alice = &snapshot.account(&user("alice").id).unwrap().user;
+        (alice.password.as_ref().map(|hash| hash.expose().to_owned()), alice.password_version)
+    };
+    assert_eq!(kept(&house), (Some("costlier".to_owned()), 1));
+    assert_eq!(kept(&house.restarted().await), (Some("costlier".to_owned()), 1));
+    house.show(1).await.ok().unwrap();
+
+    // A store that cannot keep it spoils no login.
+    house.realm.rehash(Some("still costlier"));
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert_eq!(kept(&house).0.unwrap(), "still costlier");
+    house.realm.rehash(Some("never kept"));
+    house.store.refuse(Some("disk full"));
+    house.clock.advance(auth::limits::EVIDENCE_KEPT);
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert_eq!(kept(&house).0.unwrap(), "still costlier");
+}
+
+#[tokio::test]
+async fn basic_costs_one_look_in_its_time() {
+    let house = House::new().await;
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    for _ in 0..3 {
+        assert_eq!(why(house.basic("alice", "wrong").await), Reason::WrongPassword);
+    }
+    assert_eq!(house.realm.looks(), 4);
+    let before = house.realm.looks();
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert_eq!(
+        house.realm.looks(),
+        before,
+        "wrong ones are looked at each time, the right one is remembered"
+    );
+    house.clock.advance(auth::limits::EVIDENCE_KEPT - Duration::from_millis(1));
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert_eq!(house.realm.looks(), before);
+    house.clock.advance(Duration::from_millis(1));
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert_eq!(house.realm.looks(), before + 1);
+}
+
+/// A client that opens 64 connections at once with one good credential is let in 64 times, for few looks: neither the
+/// throttle nor the hash pool is where a good client learns to be slow.
+#[tokio::test]
+async fn many_requests_at_once_with_one_good_credential_all_pass() {
+    let house = House::new().await;
+    house.realm.hold();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let kernel = Arc::clone(&house.kernel);
+        asking.spawn(async move {
+            kernel.authenticate(with_password("alice", PASSWORD), &scope(), ip(HERE), true).await.map(|_| ())
+        });
+    }
+    while house.realm.looks() < 10 {
+        tokio::task::yield_now().await;
+    }
+    house.realm.release();
+    for asked in asking.join_all().await {
+        assert_eq!(asked, Ok(()));
+    }
+    assert_eq!(house.realm.looks(), 10);
+}
+
+#[tokio::test]
+async fn many_logins_at_once_with_one_good_password_all_pass() {
+    let house = House::new().await;
+    house.realm.hold();
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..64 {
+        let kernel = Arc::clone(&house.kernel);
+        asking.spawn(async move {
+            kernel.login(&token(number), request("alice", PASSWORD, HERE)).await.map(|_| ())
+        });
+    }
+    while house.realm.looks() < 10 {
+        tokio::task::yield_now().await;
+    }
+    house.realm.release();
+    for asked in asking.join_all().await {
+        assert_eq!(asked, Ok(()));
+    }
+    assert_eq!(house.realm.looks(), 64);
+    assert_eq!(house.kernel.sessions().live_of(&user("alice").id).len(), 64);
+}
+
+#[test]
+fn draws_are_random() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let house = runtime.block_on(House::new());
+    let [one, two] = [0, 1].map(|_| house.kernel.draw::<32>());
+    assert_ne!(*one, *two);
+}

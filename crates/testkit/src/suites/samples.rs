@@ -1,0 +1,184 @@
+//! Records to test stores with: each number gives one record, different from every other number's.
+//!
+//! Called by the suites and by the tests of the store rooms. Must never be a record that a store would be right to refuse.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use auth::{
+    AttemptRecord, AuthMethod, EndReason, Ended, Moment, Origin, PasswordHash, RealmName, Role, RoleName,
+    Scope, SessionId, SessionLimits, SessionRecord, TokenHash, User, UserId, Username,
+};
+
+use super::clock::START;
+
+/// Texts that have broken other people's stores (security.md case 27).
+pub const HOSTILE: [&str; 12] = [
+    "a\r\nended: null",
+    "a\0b",
+    "'); DROP TABLE sessions; --",
+    "\"quotes\" and 'quotes' and `quotes`",
+    "a=b&c=d;e=f",
+    "\u{1}\u{1f}\u{7f}\u{85}\u{2028}",
+    "\u{202e}gnirts\u{feff}",
+    "%s%n%00\\0\\x00\\",
+    "{\"a\":[1,2,null]}",
+    "\u{1f980}\u{0301}\u{10ffff}",
+    " leading and trailing ",
+    "$1 ?1 :name @name",
+];
+
+/// The token hash number `number`.
+#[must_use]
+pub fn token(number: u64) -> TokenHash {
+    let mut bytes = [0_u8; 32];
+    // Spread over the key space, as real hashes are; the number itself keeps two of them apart.
+    bytes[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    bytes[24..].copy_from_slice(&number.to_be_bytes());
+    TokenHash::from_bytes(bytes)
+}
+
+/// The session number `number`, alive, made at [`START`].
+///
+/// # Panics
+/// Never: the names in it are valid.
+#[must_use]
+pub fn session(number: u64) -> SessionRecord {
+    let realm = RealmName::native();
+    let username =
+        Username::presented(&format!("user{}", number % 1_000)).expect("a short name is a user name");
+    let mut id = [0_u8; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0xd6e8_feb8_6659_fd93).to_be_bytes());
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    let address = if number.is_multiple_of(2) {
+        IpAddr::from(Ipv4Addr::from_bits(
+            u32::try_from(number & 0xffff_ffff).unwrap_or_default(),
+        ))
+    } else {
+        IpAddr::from(Ipv6Addr::from_bits(u128::from(number) << 64 | 1))
+    };
+    let user_agent =
+        (!number.is_multiple_of(3)).then(|| format!("Mozilla/5.0 (X11; Linux x86_64) Test/{number}"));
+    SessionRecord {
+        token: token(number),
+        id: SessionId::from_bytes(id),
+        user: UserId::of(&realm, &username),
+        realm,
+        scope: Scope::new(if number.is_multiple_of(5) {
+            "/engine"
+        } else {
+            "/api"
+        }),
+        method: if number.is_multiple_of(7) {
+            AuthMethod::Basic
+        } else {
+            AuthMethod::Password
+        },
+        created: START.plus(Duration::from_millis(number)),
+        last_seen: START.plus(Duration::from_millis(number + 1)),
+        limits: SessionLimits {
+            idle_timeout: Duration::from_secs(60 * (1 + number % 30)),
+            max_lifetime: Duration::from_secs(3_600 * (1 + number % 12)),
+        },
+        origin: Origin::new(address, user_agent.as_deref()),
+        ended: None,
+    }
+}
+
+/// The session number `number`, ended at `at`.
+#[must_use]
+pub fn ended_session(number: u64, at: Moment, reason: EndReason) -> SessionRecord {
+    SessionRecord {
+        ended: Some(Ended { at, reason }),
+        ..session(number)
+    }
+}
+
+/// A user of the realm `native` called `name`.
+///
+/// # Panics
+/// If nobody can be called `name`.
+#[must_use]
+pub fn user(name: &str) -> User {
+    let realm = RealmName::native();
+    let username = Username::presented(name).expect("a user name of a test is a user name");
+    User {
+        id: UserId::of(&realm, &username),
+        realm,
+        username,
+        roles: vec![
+            role_name("search"),
+            role_name("Ärzte & Co".replace(" & ", " ").as_str()),
+        ],
+        permissions: vec![permission(
+            "GET,POST:/collections/{id}/**:id=demo,test;!/collections/*/admin/**",
+        )],
+        enabled: true,
+        password: Some(PasswordHash::from_phc(
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
+        )),
+        password_version: 3,
+        created: START,
+        updated: START.plus(Duration::from_secs(1)),
+    }
+}
+
+/// A role called `name`.
+///
+/// # Panics
+/// If no role can be called `name`.
+#[must_use]
+pub fn role(name: &str) -> Role {
+    Role {
+        name: role_name(name),
+        description: format!("What {name} may"),
+        permissions: vec![permission("GET:/query/**"), permission("PATCH:/users/#ID")],
+        ui_permissions: vec!["search".to_owned(), "ui:\"quoted\"".to_owned()],
+        created: START,
+        updated: START,
+    }
+}
+
+/// Login attempts of `key`: three failures, one pause, two known addresses.
+#[must_use]
+pub fn attempts(key: &str) -> AttemptRecord {
+    AttemptRecord {
+        key: Box::from(key),
+        failures: 3,
+        since: START,
+        paused_until: START.plus(Duration::from_secs(30)),
+        pauses: 1,
+        known: vec![
+            (IpAddr::from([192, 0, 2, 1]), START),
+            (
+                IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
+                START.plus(Duration::from_secs(5)),
+            ),
+        ],
+    }
+}
+
+fn role_name(name: &str) -> RoleName {
+    RoleName::parse(name).expect("a role name of a test is a role name")
+}
+
+fn permission(text: &str) -> auth::permission::Permission {
+    text.parse().expect("a permission of a test is a permission")
+}
+
+/// Everything a store keeps of a user, to be compared: `User` itself is not comparable, and its password does not print.
+#[must_use]
+pub fn facts_of_user(user: &User) -> String {
+    format!(
+        "{user:?} shown {:?} canonical {:?} password {:?}",
+        user.username.shown(),
+        user.username.canonical(),
+        user.password.as_ref().map(PasswordHash::expose)
+    )
+}
+
+/// Everything a store keeps of a role, to be compared.
+#[must_use]
+pub fn facts_of_role(role: &Role) -> String {
+    format!("{role:?}")
+}
