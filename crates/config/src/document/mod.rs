@@ -1,0 +1,5 @@
+//! A settings file as a tree of located values, and the reader that takes typed values out of it. `settings.rs` and
+//! `sections/` call this. It must never know a setting by name.
+
+pub(crate) mod reader;
+pub(crate) mod tree;

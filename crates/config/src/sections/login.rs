@@ -1,0 +1,73 @@
+//! `[login]`: throttling and the price of a password hash. `settings.rs` reads it; the wiring hands it to the throttle and
+//! to the native realm. It must never allow hashes weaker than ASVS asks for.
+
+use std::time::Duration;
+
+use crate::document::reader::Reader;
+use crate::limits::{
+    MAX_ATTEMPTS_PER_ADDRESS, MAX_ATTEMPTS_PER_USER, MAX_HASH_MEMORY, MAX_HASH_PARALLEL, MIN_HASH_MEMORY,
+    WINDOW,
+};
+use crate::value::ByteSize;
+
+pub(crate) const KEYS: &[&str] =
+    &["attempts_per_user", "attempts_per_address", "window", "hash_memory", "hash_parallel"];
+
+/// How often somebody may fail to log in, and what checking a password costs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// Failures per user and realm within the window before throttling, 1 to 100; 10 by default.
+    pub attempts_per_user: u32,
+    /// Failures per client address within the window before throttling, 1 to 1,000,000; 100 by default.
+    pub attempts_per_address: u32,
+    /// The window in which failures are counted, 1 s to 24 h; 5 minutes by default.
+    pub window: Duration,
+    /// Memory of one Argon2id hash (t = 2, p = 1), 19 MiB to 1 GiB; 19 MiB by default. A multiple of 1 KiB.
+    pub hash_memory: ByteSize,
+    /// Hashes at a time, 1 to 256; 0 = half the cores, at least 1.
+    pub hash_parallel: u16,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            attempts_per_user: 10,
+            attempts_per_address: 100,
+            window: Duration::from_secs(5 * 60),
+            hash_memory: ByteSize::new(MIN_HASH_MEMORY),
+            hash_parallel: 0,
+        }
+    }
+}
+
+pub(crate) fn read(mut reader: Reader<'_>) -> Login {
+    let standard = Login::default();
+    let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let login = Login {
+        attempts_per_user: reader
+            .take_integer("attempts_per_user", 1..=MAX_ATTEMPTS_PER_USER)
+            .given()
+            .map_or(standard.attempts_per_user, count),
+        attempts_per_address: reader
+            .take_integer("attempts_per_address", 1..=MAX_ATTEMPTS_PER_ADDRESS)
+            .given()
+            .map_or(standard.attempts_per_address, count),
+        window: reader.take_duration("window", WINDOW, "").or(standard.window),
+        hash_memory: reader
+            .take_size(
+                "hash_memory",
+                (MIN_HASH_MEMORY, MAX_HASH_MEMORY),
+                "Argon2id with t = 2 and p = 1 needs 19MiB to 1GiB (ASVS 11.4.2)",
+            )
+            .or(standard.hash_memory),
+        hash_parallel: reader
+            .take_integer("hash_parallel", 0..=MAX_HASH_PARALLEL)
+            .given()
+            .map_or(standard.hash_parallel, |number| u16::try_from(number).unwrap_or(u16::MAX)),
+    };
+    if !login.hash_memory.bytes().is_multiple_of(1024) {
+        reader.mistake("hash_memory", "is not a whole number of KiB, which is what Argon2 counts in");
+    }
+    reader.finish();
+    login
+}

@@ -1,0 +1,337 @@
+//! `[[mount]]`: a path, the dialect spoken below it, the backend behind it and its sessions' rules. `settings.rs` reads it;
+//! the wiring makes mounts of it. It must never let a session live without an absolute limit.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::own::{self, OwnEndpoint};
+use super::path::parse_mount_path;
+use super::route::{self, Route};
+use super::upstream::{self, Upstream};
+use crate::document::reader::{Reader, Taken, choose};
+use crate::document::tree::{Section, Value};
+use crate::limits::{
+    MAX_ROUTES, MAX_SESSION_TIME, MAX_SESSIONS_PER_USER, MIN_SESSION_TIME, UPSTREAM_TIMEOUT,
+};
+use crate::mistake::Report;
+use crate::value::{Fault, duration_text, parse_duration};
+
+pub(crate) const KEYS: &[&str] = &[
+    "path",
+    "dialect",
+    "generation",
+    "upstream",
+    "idle_timeout",
+    "max_lifetime",
+    "cookie_secure",
+    "cookie_same_site",
+    "max_sessions_per_user",
+    "upstream_timeout",
+    "own",
+    "strip",
+    "basic_challenge",
+    "route",
+];
+
+/// Which generation of the imitated product a `fusion` mount behaves like.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Generation {
+    /// 2.x.
+    Two,
+    /// 3.x.
+    Three,
+    /// 4.x.
+    Four,
+    /// 5.x and Managed Fusion; the default.
+    Five,
+}
+
+/// The dialect spoken below a mount.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Dialect {
+    /// Lucidworks Fusion's Sessions API.
+    Fusion(Generation),
+    /// oVirt's authentication sessions.
+    Ovirt,
+    /// The dialect without history.
+    Plain,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fusion(_) => "fusion",
+            Self::Ovirt => "ovirt",
+            Self::Plain => "plain",
+        })
+    }
+}
+
+impl Dialect {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Fusion(_) => "/api",
+            Self::Ovirt => "/ovirt-engine/api",
+            Self::Plain => "/",
+        }
+    }
+
+    /// Idle and maximum time by default: contract/fusion.md "Timeouts", contract/ovirt.md "Lifetime".
+    const fn times(self) -> (Duration, Duration) {
+        const MINUTE: u64 = 60;
+        let (idle, most) = match self {
+            Self::Fusion(Generation::Five) | Self::Plain => (30 * MINUTE, 480 * MINUTE),
+            Self::Fusion(_) => (60 * MINUTE, 480 * MINUTE),
+            Self::Ovirt => (30 * MINUTE, 600 * MINUTE),
+        };
+        (Duration::from_secs(idle), Duration::from_secs(most))
+    }
+}
+
+/// When the session cookie says `Secure`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CookieSecure {
+    /// When the client's side is TLS; the default.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the session cookie's `SameSite` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SameSite {
+    /// `SameSite=Lax`; the default.
+    Lax,
+    /// `SameSite=Strict`.
+    Strict,
+    /// `SameSite=None`.
+    None,
+    /// The attribute is left out.
+    Off,
+}
+
+/// A path of the gateway with a backend behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mount {
+    /// Its full name in mistakes, such as `mount[0]`.
+    pub key: String,
+    /// Where it is, in normal form: `/`, or without a slash at the end. The longest mount that fits a request wins.
+    pub path: String,
+    /// What is spoken below it; `fusion` of generation 5 by default.
+    pub dialect: Dialect,
+    /// The backends, at least one.
+    pub upstream: Vec<Upstream>,
+    /// How long a session lives without a request, 1 s to `max_lifetime`.
+    pub idle_timeout: Duration,
+    /// How long a session lives at the most, 1 s to 30 days.
+    pub max_lifetime: Duration,
+    /// When the cookie says `Secure`.
+    pub cookie_secure: CookieSecure,
+    /// What the cookie's `SameSite` says.
+    pub cookie_same_site: SameSite,
+    /// Sessions of one user at a time, up to 1,000,000; 0 = no cap, the default.
+    pub max_sessions_per_user: u32,
+    /// How long a backend may take to begin its answer, 1 ms to 24 h; 60 s by default.
+    pub upstream_timeout: Duration,
+    /// What the gateway answers itself below the mount; everything it can by default.
+    pub own: Vec<OwnEndpoint>,
+    /// Whether the backend sees the path without the mount; false by default.
+    pub strip: bool,
+    /// Whether a 401 asks for Basic, so that browsers show their dialog; false by default.
+    pub basic_challenge: bool,
+    /// Exceptions, in order; the first that matches wins.
+    pub routes: Vec<Route>,
+}
+
+impl Mount {
+    /// The mount that `serve` has without a settings file: `fusion`, generation 5, at `/api`.
+    pub(crate) fn standard(upstream: Vec<Upstream>) -> Self {
+        let dialect = Dialect::Fusion(Generation::Five);
+        let (idle_timeout, max_lifetime) = dialect.times();
+        Self {
+            key: "mount[0]".to_owned(),
+            path: dialect.path().to_owned(),
+            dialect,
+            upstream,
+            idle_timeout,
+            max_lifetime,
+            cookie_secure: CookieSecure::Auto,
+            cookie_same_site: SameSite::Lax,
+            max_sessions_per_user: 0,
+            upstream_timeout: Duration::from_secs(60),
+            own: OwnEndpoint::ALL.to_vec(),
+            strip: false,
+            basic_challenge: false,
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// Reads a mount. Its path is empty where it could not be read; the mistake is reported then. `upstream` is what the command
+/// line says in place of the file.
+pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Upstream>) -> Mount {
+    let mut reader = section.read(KEYS, report);
+    let dialect = dialect(&mut reader);
+    let path = match reader.take_parsed("path", parse_mount_path) {
+        Taken::Given(path) => path,
+        Taken::Absent => dialect.path().to_owned(),
+        Taken::Wrong => String::new(),
+    };
+    let (idle_timeout, max_lifetime) = times(&mut reader, dialect);
+    let (cookie_secure, cookie_same_site) = cookie(&mut reader);
+    let standard = Mount::standard(backends(&mut reader, upstream));
+    let cap = reader.take_integer("max_sessions_per_user", 0..=MAX_SESSIONS_PER_USER).or(0);
+    let mut mount = Mount {
+        key: section.key.clone(),
+        path,
+        dialect,
+        idle_timeout,
+        max_lifetime,
+        cookie_secure,
+        cookie_same_site,
+        max_sessions_per_user: u32::try_from(cap).unwrap_or(u32::MAX),
+        upstream_timeout: reader
+            .take_duration("upstream_timeout", UPSTREAM_TIMEOUT, "")
+            .or(standard.upstream_timeout),
+        own: own::read(&mut reader),
+        strip: reader.take_boolean("strip").or(standard.strip),
+        basic_challenge: reader.take_boolean("basic_challenge").or(standard.basic_challenge),
+        ..standard
+    };
+    let routes = reader.take_sections("route", MAX_ROUTES);
+    reader.finish();
+    mount.routes = read_routes(&routes, report);
+    mount
+}
+
+fn read_routes(sections: &[Section], report: &mut Report) -> Vec<Route> {
+    let routes: Vec<Route> = sections.iter().filter_map(|section| route::read(section, report)).collect();
+    for (index, route) in routes.iter().enumerate() {
+        if let Some(first) = routes[..index].iter().find(|earlier| earlier.hides(route)) {
+            report.add(&route.key, format!("is never reached: {} matches first", first.key));
+        }
+    }
+    routes
+}
+
+fn backends(reader: &mut Reader<'_>, instead: Option<&Upstream>) -> Vec<Upstream> {
+    let taken = upstream::read(reader);
+    if let Some(instead) = instead {
+        return vec![instead.clone()];
+    }
+    if taken.is_absent() {
+        reader.mistake("upstream", "is missing: the backend's URL, such as \"http://127.0.0.1:9000\"");
+    }
+    taken.given().unwrap_or_default()
+}
+
+fn dialect(reader: &mut Reader<'_>) -> Dialect {
+    let words =
+        [("fusion", Dialect::Fusion(Generation::Five)), ("ovirt", Dialect::Ovirt), ("plain", Dialect::Plain)];
+    let taken = reader.take_choice("dialect", &words);
+    let wrong = taken.is_wrong();
+    let dialect = taken.or(words[0].1);
+    match generation(reader) {
+        Taken::Given(generation) if matches!(dialect, Dialect::Fusion(_)) => Dialect::Fusion(generation),
+        Taken::Given(_) if !wrong => {
+            reader.mistake("generation", format!("means nothing to the dialect {dialect}: leave it out"));
+            dialect
+        }
+        _ => dialect,
+    }
+}
+
+fn generation(reader: &mut Reader<'_>) -> Taken<Generation> {
+    const WORDS: [(&str, Generation); 4] =
+        [("2", Generation::Two), ("3", Generation::Three), ("4", Generation::Four), ("5", Generation::Five)];
+    if matches!(reader.peek("generation"), Some(Value::Integer(_))) {
+        return match reader.take_integer("generation", 2..=5) {
+            Taken::Given(number) => choose(&number.to_string(), &WORDS).map_or(Taken::Wrong, Taken::Given),
+            Taken::Absent => Taken::Absent,
+            Taken::Wrong => Taken::Wrong,
+        };
+    }
+    reader.take_parsed("generation", |text| {
+        choose(text, &WORDS).map_err(|fault| {
+            let first = text.split('.').next().unwrap_or_default();
+            let better = choose(first, &WORDS).is_ok().then(|| format!("\"{first}\""));
+            Fault { better, ..fault }
+        })
+    })
+}
+
+/// `idle_timeout` and `max_lifetime`, each within its own limits and in order.
+fn times(reader: &mut Reader<'_>, dialect: Dialect) -> (Duration, Duration) {
+    let (idle_standard, most_standard) = dialect.times();
+    let idle = reader.take_duration("idle_timeout", (MIN_SESSION_TIME, MAX_SESSION_TIME), "");
+    let most = lifetime(reader);
+    let (idle_timeout, max_lifetime) = (idle.or(idle_standard), most.or(most_standard));
+    if idle_timeout <= max_lifetime || idle.is_wrong() || most.is_wrong() {
+        return (idle_timeout, max_lifetime);
+    }
+    let (idle_text, most_text) = (duration_text(idle_timeout), duration_text(max_lifetime));
+    match (idle, most) {
+        (Taken::Absent, _) => reader.mistake(
+            "max_lifetime",
+            format!(
+                "{most_text} is shorter than the default idle_timeout, {idle_text}: write an idle_timeout too"
+            ),
+        ),
+        (_, Taken::Absent) => reader.mistake(
+            "idle_timeout",
+            format!(
+                "{idle_text} is longer than the default max_lifetime, {most_text}: write a max_lifetime too"
+            ),
+        ),
+        _ => reader.mistake("idle_timeout", format!("{idle_text} is longer than max_lifetime, {most_text}")),
+    }
+    (idle_timeout, max_lifetime)
+}
+
+/// The absolute limit cannot be switched off (NIST SP 800-63B-4 sections 2.1.3 and 5.2).
+fn lifetime(reader: &mut Reader<'_>) -> Taken<Duration> {
+    const ALWAYS: &str =
+        "every session has an absolute limit, which cannot be switched off (NIST SP 800-63B-4)";
+    if matches!(reader.peek("max_lifetime"), Some(Value::Integer(Some(0)) | Value::Boolean(false))) {
+        let _ = reader.take_any("max_lifetime");
+        reader.mistake("max_lifetime", format!("cannot be none: {ALWAYS}"));
+        return Taken::Wrong;
+    }
+    reader.take_parsed("max_lifetime", |text| {
+        if matches!(text, "none" | "off" | "never" | "unlimited" | "infinite" | "") {
+            return Err(Fault::new(format!("is not possible: {ALWAYS}")));
+        }
+        let lifetime = parse_duration(text)?;
+        if lifetime < MIN_SESSION_TIME {
+            return Err(Fault::new(format!("is shorter than {}: {ALWAYS}", duration_text(MIN_SESSION_TIME))));
+        }
+        if lifetime > MAX_SESSION_TIME {
+            return Err(Fault::new(format!("is longer than {}: {ALWAYS}", duration_text(MAX_SESSION_TIME))));
+        }
+        Ok(lifetime)
+    })
+}
+
+fn cookie(reader: &mut Reader<'_>) -> (CookieSecure, SameSite) {
+    let secure = reader.take_choice(
+        "cookie_secure",
+        &[("auto", CookieSecure::Auto), ("always", CookieSecure::Always), ("never", CookieSecure::Never)],
+    );
+    let same_site = reader.take_choice(
+        "cookie_same_site",
+        &[
+            ("lax", SameSite::Lax),
+            ("strict", SameSite::Strict),
+            ("none", SameSite::None),
+            ("off", SameSite::Off),
+        ],
+    );
+    if secure == Taken::Given(CookieSecure::Never) && same_site == Taken::Given(SameSite::None) {
+        let message =
+            "\"none\" needs a Secure cookie, and cookie_secure is \"never\": browsers drop such a cookie";
+        reader.mistake("cookie_same_site", message);
+    }
+    (secure.or(CookieSecure::Auto), same_site.or(SameSite::Lax))
+}

@@ -1,0 +1,399 @@
+//! Settings files, right and wrong, and what is said about them.
+
+mod limits;
+mod wrong;
+
+use std::time::Duration;
+
+use super::*;
+use crate::environment::double::Tables;
+use crate::sections::mount::{CookieSecure, Dialect, Generation, SameSite};
+use crate::sections::own::OwnEndpoint;
+use crate::sections::realm::RealmType;
+use crate::sections::{SECTIONS, logs::LogFormat};
+
+const MOUNT: &str = "[[mount]]\nupstream = \"http://127.0.0.1:9000\"\n";
+
+fn parse(text: &str) -> Result<Settings, Mistakes> {
+    Settings::parse("doorward.toml", text, &Tables::default())
+}
+
+fn good(text: &str) -> Settings {
+    parse(text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"))
+}
+
+fn shown(text: &str) -> String {
+    match parse(text) {
+        Ok(_) => "no mistake".to_owned(),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_example_is_the_defaults() {
+    let example = Settings::parse("doorward.toml", Settings::example(), &Tables::default()).unwrap();
+    let defaults = good(MOUNT);
+    assert_eq!(example.listen, defaults.listen);
+    assert_eq!(example.data, defaults.data);
+    assert_eq!(example.login, defaults.login);
+    assert_eq!(example.log, defaults.log);
+    assert_eq!(example.mounts, defaults.mounts);
+    assert_eq!(
+        (example.realms.len(), example.realms[0].name.as_str()),
+        (1, defaults.realms[0].name.as_str())
+    );
+    let made = Settings::default_for(Some("http://127.0.0.1:9000"), None, None).unwrap();
+    assert_eq!(made.mounts, defaults.mounts);
+    assert_eq!(made.listen, defaults.listen);
+    assert_eq!(made.listen[0].address.to_string(), crate::DEFAULT_LISTEN);
+}
+
+#[test]
+fn the_example_with_its_comments_on_is_read_too() {
+    let (mut text, mut in_route) = (String::new(), false);
+    for line in Settings::example().lines() {
+        in_route |= line.starts_with("# [[mount.route]]");
+        in_route &= !line.is_empty();
+        let on = in_route || line.starts_with("# admin = ");
+        text.push_str(if on { line.trim_start_matches("# ") } else { line });
+        text.push('\n');
+    }
+    let settings = good(&text);
+    assert_eq!(settings.admin.unwrap().to_string(), "127.0.0.1:8765");
+    let route = &settings.mounts[0].routes[0];
+    assert_eq!(
+        (route.path.as_str(), route.public, route.methods.to_string()),
+        ("/status/**", true, "GET".to_owned())
+    );
+    assert_eq!(route.upstream.as_ref().unwrap()[0].port, 9001);
+}
+
+#[test]
+fn the_example_names_every_key() {
+    for (section, keys) in SECTIONS {
+        for key in *keys {
+            let named = [format!("{key} = "), format!("[{key}]"), format!(".{key}]")]
+                .iter()
+                .any(|spelling| Settings::example().contains(spelling.as_str()))
+                || (*section == "listen = [{ … }]" && Settings::example().contains(key));
+            assert!(named, "{section} {key}");
+        }
+    }
+}
+
+#[test]
+fn every_default_of_the_contract() {
+    let settings = good(MOUNT);
+    assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:8764");
+    assert_eq!(settings.data, Path::new("doorward-data"));
+    assert_eq!((settings.workers, settings.admin, settings.trusted_proxies.len()), (0, None, 0));
+    assert_eq!((settings.login.attempts_per_user, settings.login.attempts_per_address), (10, 100));
+    assert_eq!((settings.login.window, settings.login.hash_memory.kibibytes()), (5 * MINUTE, 19_456));
+    assert_eq!(settings.login.hash_parallel, 0);
+    assert_eq!((settings.log.format, settings.log.requests), (LogFormat::Auto, true));
+    let mount = &settings.mounts[0];
+    assert_eq!((&*mount.path, mount.dialect), ("/api", Dialect::Fusion(Generation::Five)));
+    assert_eq!((mount.cookie_secure, mount.cookie_same_site), (CookieSecure::Auto, SameSite::Lax));
+    assert_eq!((mount.max_sessions_per_user, mount.upstream_timeout), (0, MINUTE));
+    assert_eq!((mount.strip, mount.basic_challenge, mount.own.len()), (false, false, 9));
+    assert_eq!((settings.realms[0].name.as_str(), settings.realms[0].kind), ("native", RealmType::Native));
+}
+
+#[test]
+fn the_dialect_and_generation_set_the_default_times() {
+    for (keys, path, idle, most) in [
+        ("", "/api", 30, 480),
+        ("dialect = \"fusion\"\ngeneration = \"5\"", "/api", 30, 480),
+        ("generation = 5", "/api", 30, 480),
+        ("generation = \"4\"", "/api", 60, 480),
+        ("generation = 3", "/api", 60, 480),
+        ("generation = 2", "/api", 60, 480),
+        ("dialect = \"ovirt\"", "/ovirt-engine/api", 30, 600),
+        ("dialect = \"plain\"", "/", 30, 480),
+        ("generation = 2\nidle_timeout = \"5m\"\nmax_lifetime = \"6m\"", "/api", 5, 6),
+        ("idle_timeout = \"6m\"\nmax_lifetime = \"6m\"", "/api", 6, 6),
+    ] {
+        let settings = good(&format!("{MOUNT}{keys}"));
+        let mount = &settings.mounts[0];
+        assert_eq!(mount.path, path, "{keys}");
+        assert_eq!((mount.idle_timeout, mount.max_lifetime), (idle * MINUTE, most * MINUTE), "{keys}");
+    }
+}
+
+#[test]
+fn everything_at_once() {
+    let settings = good(
+        r#"
+        listen = ["127.0.0.1:1", { address = "[::1]:2" }, { address = "127.0.0.1:3", http2 = false }]
+        data = "/var/lib/doorward"
+        workers = 256
+        trusted_proxies = ["10.0.0.0/8", "::1", "192.0.2.7"]
+        admin = "127.0.0.1:4"
+        login = { attempts_per_user = 5, window = "1h", hash_memory = "64MiB", hash_parallel = 2 }
+        [log]
+        format = "json"
+        requests = false
+        [[mount]]
+        path = "/api/"
+        upstream = ["http://a:1", "https://b"]
+        own = ["session"]
+        strip = true
+        basic_challenge = true
+        cookie_secure = "always"
+        cookie_same_site = "none"
+        max_sessions_per_user = 3
+        upstream_timeout = "1500ms"
+        [[mount.route]]
+        path = "/a/{id}/*"
+        methods = ["GET", "HEAD"]
+        public = true
+        [[mount.route]]
+        path = "/**"
+        [[mount]]
+        path = "/api/v2"
+        upstream = "http://c"
+        [[realm]]
+        name = "acmeLDAP"
+        type = "ldap"
+        roles = ["search", "readonly"]
+        host = "ldap.example"
+        [realm.login]
+        password = "canary"
+        "#,
+    );
+    assert_eq!(settings.listen.len(), 3);
+    assert_eq!(settings.trusted_proxies[1].to_string(), "::1/128");
+    assert_eq!(settings.trusted_proxies[2].to_string(), "192.0.2.7/32");
+    assert_eq!(settings.login.attempts_per_address, 100);
+    let mount = &settings.mounts[0];
+    assert_eq!((&*mount.path, mount.own.as_slice()), ("/api", &[OwnEndpoint::Session][..]));
+    assert_eq!(mount.upstream[1].to_string(), "https://b");
+    assert_eq!(mount.upstream_timeout, Duration::from_millis(1500));
+    assert_eq!((mount.routes.len(), mount.routes[1].public), (2, false));
+    assert_eq!(settings.mounts[1].path, "/api/v2");
+    // The realm `native` is there without being mentioned.
+    assert_eq!(
+        settings.realms.iter().map(|realm| realm.name.as_str()).collect::<Vec<_>>(),
+        ["native", "acmeLDAP"]
+    );
+    let printed = format!("{settings:?}");
+    assert!(!printed.contains("canary"), "{printed}");
+}
+
+#[test]
+fn the_wiring_reads_a_realms_own_keys_and_reports_at_their_lines() {
+    let text = format!(
+        "{MOUNT}[[realm]]\nname = \"l\"\ntype = \"ldap\"\nhost = \"h\"\nprot = 1\n[realm.login]\n\
+         bind = {{ env = \"SECRET\" }}\nwait = \"5s\"\n"
+    );
+    let environment = Tables::default().with_variable("SECRET", "canary");
+    let settings = Settings::parse("doorward.toml", &text, &environment).unwrap();
+    let realm = &settings.realms[1];
+    let mut report = settings.report();
+    let mut reader = realm.own_keys.read(&["host", "port", "login"], &mut report);
+    assert_eq!(reader.take_text("host").given().as_deref(), Some("h"));
+    assert!(reader.take_integer("port", 1..=65_535).is_absent());
+    let login = reader.take_section("login");
+    reader.finish();
+    let mut reader = login.read(&["bind", "wait"], &mut report);
+    assert_eq!(reader.take_secret("bind").given().unwrap().expose(), "canary");
+    assert_eq!(reader.take_duration("wait", (MINUTE, MINUTE), "why").given(), None);
+    reader.finish();
+    report.add(&realm.own_keys.full_key("type"), "is not built into this version");
+    report.add("mount[0].dialect", "unwritten");
+    assert_eq!(
+        report.finish().unwrap_err().to_string(),
+        "doorward.toml:1:1: mount[0].dialect: unwritten\n\
+         doorward.toml:5:8: realm[0].type: is not built into this version\n\
+         doorward.toml:7:1: realm[0].prot: unknown key; did you mean `port`?\n\
+         doorward.toml:10:8: realm[0].login.wait: \"5s\" is shorter than 1m: why"
+    );
+}
+
+#[test]
+fn any_value_may_come_from_a_file_or_the_environment() {
+    let environment = Tables::default()
+        .with_variable("WORKERS", "8")
+        .with_variable("BACKEND", "http://b:1")
+        .with_variable("NO", "false")
+        .with_file("/etc/doorward/idle", "10m\n")
+        .with_file("/etc/doorward/roles/first", "search\r\n")
+        .with_file("/run/listen", "127.0.0.1:1");
+    let text = r#"
+        listen = { file = "/run/listen" }
+        workers = { env = "WORKERS" }
+        log.requests = { env = "NO" }
+        [[mount]]
+        upstream = { env = "BACKEND" }
+        idle_timeout.file = "idle"
+        [[realm]]
+        name = "native"
+        type = "native"
+        roles = [{ file = "roles/first" }]
+    "#;
+    let settings = Settings::parse("/etc/doorward/doorward.toml", text, &environment).unwrap();
+    assert_eq!(settings.listen[0].address.port(), 1);
+    assert_eq!(settings.workers, 8);
+    assert!(!settings.log.requests);
+    assert_eq!(settings.mounts[0].upstream[0].host, "b");
+    assert_eq!(settings.mounts[0].idle_timeout, 10 * MINUTE);
+    assert_eq!(settings.realms[0].roles[0].as_str(), "search");
+    // A newline is trimmed once, and only of files.
+    let environment = Tables::default().with_file("f", "127.0.0.1:1\n\n");
+    let text = format!("listen = {{ file = \"f\" }}\n{MOUNT}");
+    assert_eq!(
+        Settings::parse("doorward.toml", &text, &environment).unwrap_err().to_string(),
+        "doorward.toml:1:10: listen: the content of the file f is not an address to listen on: an IP address and a \
+         port, such as \"127.0.0.1:8764\""
+    );
+}
+
+#[test]
+fn a_value_from_elsewhere_is_never_quoted() {
+    let environment = Tables::default().with_variable("SECRET", "canary").with_file("f", "canary");
+    let keys = "workers data admin trusted_proxies listen login log mount realm login.window login.hash_memory \
+                login.attempts_per_user log.format log.requests login.other";
+    for key in keys.split_whitespace() {
+        for reference in ["{ env = \"SECRET\" }", "{ file = \"f\" }", "[{ file = \"f\" }]"] {
+            let text = format!("{key} = {reference}\n");
+            let mistakes = Settings::parse("doorward.toml", &text, &environment).unwrap_err().to_string();
+            assert!(!mistakes.contains("canary"), "{mistakes}");
+        }
+    }
+    let keys = "path dialect generation upstream idle_timeout max_lifetime cookie_secure cookie_same_site \
+                max_sessions_per_user upstream_timeout own strip basic_challenge route route.methods";
+    for key in keys.split_whitespace() {
+        let text = format!("[[mount]]\n{key} = {{ env = \"SECRET\" }}\n");
+        let mistakes = Settings::parse("doorward.toml", &text, &environment).unwrap_err().to_string();
+        assert!(!mistakes.contains("canary"), "{mistakes}");
+    }
+}
+
+#[test]
+fn the_command_line_replaces_what_the_file_says() {
+    let overrides = |listen: Option<&str>, upstream: Option<&str>| Overrides {
+        listen: listen.map(str::to_owned),
+        upstream: upstream.map(str::to_owned),
+        data: Some(PathBuf::from("here")),
+    };
+    let with = |text: &str, overrides: &Overrides| {
+        Settings::parse_with("/etc/doorward.toml", text, &Tables::default(), overrides)
+    };
+    let settings = with(
+        &format!("data = \"there\"\n{MOUNT}generation = 4"),
+        &overrides(Some("0.0.0.0:80"), Some("http://b:1")),
+    );
+    let settings = settings.unwrap();
+    assert_eq!((settings.listen.len(), settings.listen[0].address.port()), (1, 80));
+    assert_eq!(settings.data, Path::new("here"));
+    assert_eq!(settings.mounts[0].upstream[0].to_string(), "http://b:1");
+    assert_eq!(settings.mounts[0].dialect, Dialect::Fusion(Generation::Four));
+    assert_eq!(good(&format!("data = \"there\"\n{MOUNT}")).data, Path::new("there"));
+    assert_eq!(with("[[mount]]", &overrides(None, Some("http://b"))).unwrap().mounts.len(), 1);
+    assert_eq!(with("workers = 1", &overrides(None, Some("http://b"))).unwrap().mounts.len(), 1);
+    let two = format!("{MOUNT}{MOUNT}path = \"/b\"");
+    assert_eq!(
+        with(&two, &overrides(Some("80"), Some("http://b"))).unwrap_err().to_string(),
+        "command line: --listen: \"80\" is not an address to listen on: an IP address and a port, such as \
+         \"127.0.0.1:8764\"; did you mean `127.0.0.1:80`?\n\
+         command line: --upstream: could be meant for each of the 2 mounts in the file"
+    );
+    assert_eq!(
+        Settings::default_for(None, None, None).unwrap_err().to_string(),
+        "command line: --upstream: is missing: without a settings file, `serve` needs the backend's URL"
+    );
+    assert_eq!(
+        Settings::default_for(Some("http://127.0.0.1:8764"), None, None).unwrap_err().to_string(),
+        "command line: --upstream: \"http://127.0.0.1:8764\" is this gateway itself, which listens on \
+         127.0.0.1:8764"
+    );
+}
+
+#[test]
+fn relative_paths_begin_in_the_folder_of_the_file() {
+    let settings =
+        Settings::parse("/etc/d/d.toml", &format!("data = \"x\"\n{MOUNT}"), &Tables::default()).unwrap();
+    assert_eq!(settings.data, Path::new("/etc/d/x"));
+    let settings = Settings::parse("/etc/d/d.toml", MOUNT, &Tables::default()).unwrap();
+    assert_eq!(settings.data, Path::new("doorward-data"));
+}
+
+#[test]
+fn files_are_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("d.toml");
+    let said = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Settings::load(&path).map_or_else(
+            |mistakes| mistakes.to_string().replace(&format!("{}/", folder.path().display()), ""),
+            |settings| settings.mounts[0].path.clone(),
+        )
+    };
+    assert_eq!(said(MOUNT.as_bytes()), "/api");
+    assert_eq!(said(format!("\u{feff}{MOUNT}").as_bytes()), "/api");
+    assert_eq!(
+        said("\u{feff}wrokers = 1\n[[mount]]\nupstream=\"http://a\"".as_bytes()),
+        "d.toml:1:1: wrokers: unknown key; did you mean `workers`?"
+    );
+    assert_eq!(said(b"workers = 1\n# \xe9\n"), "d.toml:2:1: this line is not UTF-8 text");
+    std::fs::remove_file(&path).unwrap();
+    let missing = Settings::load(&path).unwrap_err().to_string();
+    assert!(missing.ends_with("d.toml: cannot be read: there is no such file"), "{missing}");
+}
+
+#[test]
+fn listeners_with_certificates() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let environment = Tables::default()
+        .with_file("tls/chain.pem", format!("{certificate}{certificate}"))
+        .with_file("tls/key.pem", key.clone())
+        .with_variable("KEY", &key);
+    for key in ["\"tls/key.pem\"", "{ file = \"tls/key.pem\" }", "{ env = \"KEY\" }"] {
+        let text = format!(
+            "listen = {{ address = \"127.0.0.1:1\", certificate = \"tls/chain.pem\", key = {key} }}\n{MOUNT}"
+        );
+        let settings = Settings::parse("doorward.toml", &text, &environment).unwrap();
+        let tls = settings.listen[0].tls.as_ref().unwrap();
+        assert_eq!(tls.chain.len(), 2);
+        assert_eq!(format!("{tls:?}"), "Tls(2 certificates)");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_settings_make_it_panic(
+        lines in proptest::collection::vec((0usize..60, 0usize..24), 0..20),
+    ) {
+        let keys: Vec<&str> = SECTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+        let values = [
+            "0", "1", "-1", "\"\"", "\"30m\"", "\"2\"", "[]", "{}", "true", "1.5", "2020-01-01", "\"GET\"", "[\"GET\"]",
+            "\"http://a\"", "[\"http://a\", 1]", "{ env = \"X\" }", "{ file = \"x\" }", "[[1]]", "\"/a/**\"", "\"native\"",
+            "[\"127.0.0.1:1\", \"127.0.0.1:1\"]", "{ address = \"[::]:1\" }", "0xffffffffffffffff", "'''\nx'''",
+        ];
+        let headers = ["[login]", "[log]", "[[mount]]", "[[mount.route]]", "[[realm]]", "[mount]"];
+        let mut text = String::new();
+        for (key, value) in lines {
+            let line = match keys.get(key) {
+                Some(key) => format!("{key} = {}\n", values[value]),
+                None => format!("{}\n", headers[key % headers.len()]),
+            };
+            text.push_str(&line);
+        }
+        if let Err(mistakes) = parse(&text) {
+            proptest::prop_assert!(!mistakes.0.is_empty());
+            for mistake in mistakes.0 {
+                proptest::prop_assert!(mistake.place.line > 0 && !mistake.message.is_empty(), "{mistake}");
+            }
+        }
+    }
+}
