@@ -1,0 +1,193 @@
+//! Everything the way needs to know that is not in the request: the mounts, their routes and backends, the kernel, the
+//! journal. Made by the binary from the settings; replaced whole when they are read again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use auth::permission::{Matcher, Matrix, Method, Permission};
+use auth::{Clock, Kernel, Scope};
+use ipnet::IpNet;
+use rustls::ClientConfig;
+
+use crate::dialect::Dialect;
+use crate::identity::OwnNames;
+use crate::journal::Journal;
+use crate::upstream::{Address, Upstream};
+
+/// How long a backend that could not be reached is passed over while another one is there.
+const SHUNNED: Duration = Duration::from_secs(5);
+
+/// Backends are numbered through the life of the process, so that settings that are read again never meet the pooled
+/// connections of other ones.
+static NEXT_BACKEND: AtomicUsize = AtomicUsize::new(0);
+
+/// What a house is made of.
+pub struct HouseParts {
+    /// The kernel.
+    pub kernel: Arc<Kernel>,
+    /// The mounts, in any order; the longest path that fits counts.
+    pub mounts: Vec<Mount>,
+    /// Peers whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether the administration has a listener of its own.
+    pub separate_administration: bool,
+    /// Who writes requests down.
+    pub journal: Arc<dyn Journal>,
+}
+
+/// See [`HouseParts`].
+pub struct House {
+    pub(crate) kernel: Arc<Kernel>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) separate_administration: bool,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) own_names: OwnNames,
+}
+
+impl House {
+    /// A house of these parts. There is at least one mount: its dialect answers what belongs to none.
+    #[must_use]
+    pub fn new(parts: HouseParts) -> Self {
+        let mut mounts = parts.mounts;
+        assert!(!mounts.is_empty(), "the settings refuse a gateway without a mount");
+        mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
+        let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names().iter().copied());
+        Self {
+            own_names: OwnNames::new(told),
+            kernel: parts.kernel,
+            trusted_proxies: parts.trusted_proxies,
+            separate_administration: parts.separate_administration,
+            journal: parts.journal,
+            mounts,
+        }
+    }
+
+    /// Whether this peer's `X-Forwarded-*` is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+
+    /// The present time as `Date` wants it (RFC 9110 section 5.6.7).
+    pub(crate) fn date(&self) -> String {
+        let seconds = i64::try_from(self.kernel.clock().wall().as_millis() / 1_000).unwrap_or(0);
+        let stamp = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        printer.timestamp_to_rfc9110_string(&stamp).unwrap_or_default()
+    }
+
+    /// The dialect for requests that reached no mount: the one of the mount that is not ours and has the shortest path.
+    pub(crate) fn fallback(&self) -> &dyn Dialect {
+        let last = self.mounts.iter().rfind(|mount| mount.backend.is_some()).or(self.mounts.last());
+        &*last.expect("a house has a mount").dialect
+    }
+}
+
+/// A path of the gateway, how its clients speak, and what is behind it.
+pub struct Mount {
+    /// Where it begins: `/api`; without a trailing slash, `/` for all.
+    pub path: Box<str>,
+    /// Where its sessions count.
+    pub scope: Scope,
+    /// How its clients speak.
+    pub dialect: Arc<dyn Dialect>,
+    /// The first that matches wins.
+    pub routes: Vec<Route>,
+    /// Where requests go that match no route. `None`: the mount has endpoints of our own only.
+    pub backend: Option<Arc<Backends>>,
+    /// Whether the backend sees the path without the mount.
+    pub strip: bool,
+}
+
+impl Mount {
+    /// The route of a method and a path below the mount.
+    pub(crate) fn route(&self, method: Method, below: &str) -> Option<&Route> {
+        self.routes
+            .iter()
+            .find(|route| route.rule.find(method, below, "", Matrix::Strict, |_| true).is_some())
+    }
+}
+
+/// A part of a mount with terms of its own.
+pub struct Route {
+    rule: Matcher,
+    /// Whether no login is needed.
+    pub(crate) public: bool,
+    /// Where it goes, if not to the mount's backend.
+    pub(crate) backend: Option<Arc<Backends>>,
+}
+
+impl Route {
+    /// A route for the methods and paths of `rule`. It is matched as strictly as a permission is: a path with two
+    /// readings takes it only if both are on it.
+    #[must_use]
+    pub fn new(rule: &Permission, public: bool, backend: Option<Arc<Backends>>) -> Self {
+        Self { rule: Matcher::compile([rule]), public, backend }
+    }
+}
+
+/// One or more backends that serve the same, taken in turns.
+pub struct Backends {
+    members: Vec<Member>,
+    turn: AtomicUsize,
+}
+
+struct Member {
+    upstream: Upstream,
+    shunned_until: AtomicU64,
+}
+
+impl Backends {
+    /// The backends at these addresses (`http://host:port`, `https://…`), which have `answer` to begin an answer.
+    /// `tls` verifies the certificates of the `https` ones.
+    ///
+    /// # Errors
+    /// Where an address is none, or there is no address.
+    pub fn new<'a>(
+        addresses: impl IntoIterator<Item = &'a str>,
+        answer: Duration,
+        tls: &Arc<ClientConfig>,
+    ) -> Result<Self, String> {
+        let mut members = Vec::new();
+        for text in addresses {
+            let id = NEXT_BACKEND.fetch_add(1, Ordering::Relaxed);
+            let address = Address::parse(text).map_err(|fault| format!("{text}: {fault}"))?;
+            let mut upstream = Upstream::new(id, address, tls).map_err(|fault| format!("{text}: {fault}"))?;
+            upstream.timeouts.answer = answer;
+            upstream.timeouts.stall = answer;
+            members.push(Member { upstream, shunned_until: AtomicU64::new(0) });
+        }
+        if members.is_empty() {
+            return Err("there is no backend".to_owned());
+        }
+        Ok(Self { members, turn: AtomicUsize::new(0) })
+    }
+
+    /// The backends in the order in which this request tries them: in turns, those that could not be reached lately last.
+    pub(crate) fn order(&self, clock: &dyn Clock) -> impl Iterator<Item = (usize, &Upstream)> {
+        let count = self.members.len();
+        let first = if count == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % count };
+        let now = if count == 1 { 0 } else { clock.now().as_millis() };
+        let in_turn = move |shunned: bool| {
+            (0..count)
+                .map(move |i| (first + i) % count)
+                .filter(move |&i| (self.members[i].shunned_until.load(Ordering::Relaxed) > now) == shunned)
+        };
+        in_turn(false).chain(in_turn(true)).map(|i| (i, &self.members[i].upstream))
+    }
+
+    /// The first backend's `host[:port]`: what a request is for that names no host.
+    pub(crate) fn authority(&self) -> &str {
+        self.members.first().map_or("", |member| member.upstream.address.authority())
+    }
+
+    /// Notes that this backend could not be reached.
+    pub(crate) fn shun(&self, member: usize, clock: &dyn Clock) {
+        if self.members.len() > 1 {
+            let until = clock.now().plus(SHUNNED).as_millis();
+            self.members[member].shunned_until.store(until, Ordering::Relaxed);
+        }
+    }
+}

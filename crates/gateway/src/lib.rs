@@ -1,0 +1,33 @@
+//! The request's way, and everything that touches HTTP.
+//!
+//! Purpose: listeners and worker threads, the way that every request walks, HTTP/1.1 on both sides, the pool of
+//!   connections to the backends.
+//! Callers: doorward (starts it), api and dialects (through `Dialect` and `Destination`).
+//! May use: auth
+//! Must never: know a realm, a store, an operation of the API or a dialect by name, or decide who or whether.
+//! Read first: `way.rs`, then `house.rs`.
+
+mod answer;
+mod cookies;
+mod dialect;
+mod h1;
+mod house;
+mod identity;
+mod journal;
+mod limits;
+mod refusal;
+mod serve;
+mod upstream;
+mod way;
+
+pub use answer::Answer;
+pub use dialect::{Claim, Destination, Dialect, Door, Visit};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use h1::fuzzing;
+pub use house::{Backends, House, HouseParts, Mount, Route};
+pub use journal::{Journal, RequestLine};
+pub use limits::DRAIN_TIME;
+pub use refusal::Refusal;
+pub use serve::{Endpoint, Served, bind_error, serve};
+pub use way::clean::Clean;

@@ -1,0 +1,16 @@
+//! Every limit of the listeners as a named constant; those of HTTP itself are in `h1`, of backends in `upstream`.
+
+use std::time::Duration;
+
+/// Connections of one worker at the most; further ones wait in the kernel's queue.
+pub(crate) const MAX_CONNECTIONS: usize = 16_384;
+/// Connections that wait in the kernel's queue of one listener.
+pub(crate) const BACKLOG: i32 = 1_024;
+/// How long a TLS handshake may take.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How long accepting pauses when the process has no file descriptors left.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long requests that have begun may go on after the gateway was asked to stop.
+pub const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How often connections to backends that were idle too long are closed.
+pub(crate) const POOL_SWEEP: Duration = Duration::from_secs(5);

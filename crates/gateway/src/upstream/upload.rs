@@ -1,0 +1,288 @@
+//! The request on its way to the backend: its head and its body, as far as it has come.
+//!
+//! Begun by `exchange`, and finished by `relay` when the backend answers before it has everything. Must never
+//! hold more of a body than one read buffer, and never send a body that the client was not asked for.
+
+use std::io::Write as _;
+use std::task::{Context, Poll, ready};
+
+use super::connection::Connection;
+use crate::h1::chunked::{TrailerFilter, encode_chunk, encode_end};
+use crate::h1::client::{BODY_BUFFER, BODY_ROOM};
+use crate::h1::io::make_room;
+use crate::h1::timer::Wait;
+use crate::h1::{BodyFault, Client, Framing, RequestBody};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The head is sent; the body waits for the backend's leave.
+    Held,
+    /// The body is being sent.
+    Flowing,
+    /// Everything is sent.
+    Complete,
+    /// Nothing more will be sent.
+    Stopped,
+}
+
+/// Why an upload ended before it was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The backend takes nothing more.
+    Backend,
+    /// The client's body cannot be read on.
+    Client(BodyFault),
+}
+
+/// The request's way out.
+pub(super) struct Upload {
+    stage: Stage,
+    sent: usize,
+    /// Whether `out` still holds everything that was taken from the client for this request.
+    replayable: bool,
+    unflushed: bool,
+    progress: bool,
+    waiting: Wait,
+    bytes: u64,
+    limit: u64,
+    trailers: TrailerFilter,
+}
+
+impl Upload {
+    /// Puts head, framing and what has arrived of the body into the connection's buffer, to be sent in one
+    /// write.
+    ///
+    /// # Errors
+    /// [`BodyFault`] when what has arrived is malformed or too large; nothing was sent then.
+    pub(super) fn begin(
+        client: &mut Client,
+        body: &mut RequestBody,
+        head: &[u8],
+        limit: u64,
+        trailers: TrailerFilter,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, BodyFault> {
+        out.clear();
+        out.extend_from_slice(head);
+        match body.framing() {
+            Framing::Undeclared => {}
+            Framing::Length(length) => {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "Content-Length: {length}\r\n");
+            }
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        }
+        out.extend_from_slice(b"\r\n");
+        let stage = if body.expects_continue() { Stage::Held } else { Stage::Flowing };
+        let mut upload = Self {
+            stage,
+            sent: 0,
+            replayable: true,
+            unflushed: true,
+            progress: false,
+            waiting: Wait::Backend,
+            bytes: 0,
+            limit,
+            trailers,
+        };
+        if let Framing::Length(length) = body.framing()
+            && length > limit
+        {
+            return Err(BodyFault::TooLarge);
+        }
+        if stage == Stage::Flowing && !body.is_complete() {
+            upload.take(client, body, out)?;
+        }
+        Ok(upload)
+    }
+
+    /// Moves what has arrived of the body to `out`, in the body's own framing.
+    fn take(
+        &mut self,
+        client: &mut Client,
+        body: &mut RequestBody,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BodyFault> {
+        let chunked = body.framing() == Framing::Chunked;
+        let mut count = 0;
+        body.take(&mut client.read, |piece| {
+            count += piece.len() as u64;
+            if chunked {
+                encode_chunk(piece, out);
+            } else {
+                out.extend_from_slice(piece);
+            }
+        })?;
+        self.bytes += count;
+        if self.bytes > self.limit {
+            return Err(BodyFault::TooLarge);
+        }
+        if chunked && body.is_complete() {
+            encode_end(body.trailer().as_ref(), self.trailers, out);
+        }
+        Ok(())
+    }
+
+    /// Sends on. Ready when everything is sent; [`waiting`](Self::waiting) says for whom it is pending.
+    pub(super) fn poll(
+        &mut self,
+        client: &mut Client,
+        body: &mut RequestBody,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        if matches!(self.stage, Stage::Complete | Stage::Stopped) {
+            return Poll::Ready(Ok(()));
+        }
+        let result = ready!(self.poll_steps(client, body, connection, context));
+        self.stage = if result.is_ok() { Stage::Complete } else { Stage::Stopped };
+        Poll::Ready(result)
+    }
+
+    fn poll_steps(
+        &mut self,
+        client: &mut Client,
+        body: &mut RequestBody,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        loop {
+            ready!(self.poll_send_out(connection, context))?;
+            if self.stage == Stage::Held {
+                ready!(self.poll_flush(connection, context))?;
+                self.waiting = Wait::Continue;
+                return Poll::Pending;
+            }
+            if body.is_complete() {
+                ready!(self.poll_flush(connection, context))?;
+                return Poll::Ready(Ok(()));
+            }
+            // From here on bytes leave the client's buffer that are not kept.
+            let run = body.plain_run(&client.read);
+            if run > 0 {
+                self.waiting = Wait::Backend;
+                self.replayable = false;
+                let sent = ready!(connection.io.poll_send(&client.read[..run], context))
+                    .map_err(|_| Stopped::Backend)?;
+                body.consume_plain(&mut client.read, sent);
+                self.bytes += sent as u64;
+                self.unflushed = true;
+                self.progress = true;
+            } else if !client.read.is_empty() {
+                self.replayable = false;
+                connection.out.clear();
+                self.sent = 0;
+                self.take(client, body, &mut connection.out).map_err(Stopped::Client)?;
+                if connection.out.is_empty() {
+                    ready!(self.poll_read(client, connection, context))?;
+                }
+            } else {
+                ready!(self.poll_read(client, connection, context))?;
+            }
+        }
+    }
+
+    /// Reads more of the body from the client.
+    fn poll_read(
+        &mut self,
+        client: &mut Client,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        ready!(self.poll_flush(connection, context))?;
+        self.waiting = Wait::Body;
+        make_room(&mut client.read, BODY_ROOM, BODY_BUFFER);
+        match ready!(client.io.poll_fill(&mut client.read, context)) {
+            Ok(1..) => {
+                self.progress = true;
+                Poll::Ready(Ok(()))
+            }
+            Ok(0) | Err(_) => Poll::Ready(Err(Stopped::Client(BodyFault::Gone))),
+        }
+    }
+
+    fn poll_send_out(
+        &mut self,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        self.waiting = Wait::Backend;
+        while let Some(rest @ [_, ..]) = connection.out.get(self.sent..) {
+            let sent = ready!(connection.io.poll_send(rest, context)).map_err(|_| Stopped::Backend)?;
+            self.sent += sent;
+            self.unflushed = true;
+            self.progress = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(
+        &mut self,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        if self.unflushed {
+            self.waiting = Wait::Backend;
+            ready!(connection.io.poll_drain(context)).map_err(|_| Stopped::Backend)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// For whom the upload waits: the client ([`Wait::Body`]), the backend ([`Wait::Backend`]) or the
+    /// backend's leave ([`Wait::Continue`]).
+    pub(super) fn waiting(&self) -> Wait {
+        self.waiting
+    }
+
+    /// Whether something moved since this was asked last.
+    pub(super) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.progress)
+    }
+
+    /// Whether the body waits for the backend's leave.
+    pub(super) fn is_held(&self) -> bool {
+        self.stage == Stage::Held
+    }
+
+    /// The body may be sent.
+    pub(super) fn release(&mut self) {
+        if self.is_held() {
+            self.stage = Stage::Flowing;
+        }
+    }
+
+    /// Nothing more is sent.
+    pub(super) fn stop(&mut self) {
+        if self.stage != Stage::Complete {
+            self.stage = Stage::Stopped;
+        }
+    }
+
+    /// Whether every byte of the request was sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.stage == Stage::Complete
+    }
+
+    /// Whether there is more to send and it can be.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Held | Stage::Flowing)
+    }
+
+    /// Body bytes that were taken from the client.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the request can be sent again on another connection from what is in the buffer.
+    pub(super) fn is_replayable(&self) -> bool {
+        self.replayable
+    }
+
+    /// Starts again with what is in the buffer.
+    pub(super) fn rewind(&mut self, body: &RequestBody) {
+        self.sent = 0;
+        self.unflushed = true;
+        self.stage = if body.expects_continue() { Stage::Held } else { Stage::Flowing };
+    }
+}

@@ -1,0 +1,55 @@
+//! A request's way: one straight line, written once, and everything goes through it: proxied requests, session
+//! endpoints, administration, pages. Called by the listeners for each request head that arrived; there is no other way
+//! into the gateway.
+//!
+//! ```text
+//! accept ─▶ clean ─▶ route ─▶ present ─▶ authenticate ─▶ authorize ─▶ act ─▶ answer ─▶ record
+//! Arrived   Clean    Routed   Shown      Asked           Allowed      Acted  Sent
+//! ```
+//! Each step consumes the state of the one before. The first that refuses ends the line; the refusal is told in the
+//! words of the mount's dialect.
+
+mod accept;
+mod act;
+mod answer;
+mod authenticate;
+mod authorize;
+pub(crate) mod clean;
+mod present;
+mod record;
+mod route;
+
+pub(crate) use accept::{Arrived, Peer, Wire};
+pub(crate) use answer::{Next, unreadable};
+
+use crate::house::House;
+use crate::refusal::Stop;
+use act::Acted;
+use clean::Clean;
+use record::Record;
+
+/// Walks one request from its arrival to its record; says whether another may follow on the connection.
+pub(crate) async fn walk(house: &House, arrived: &Arrived, mut wire: Wire<'_>) -> Next {
+    let mut record = Record::begin(house, arrived);
+    let cleaned = clean::clean(house, arrived);
+    let acted = match &cleaned {
+        Ok(clean) => line(house, clean, &mut wire, &mut record).await,
+        Err(refusal) => Err(refusal.clone().into()),
+    };
+    let next = answer::send(house, cleaned.as_ref().ok(), acted, wire, &mut record).await;
+    record.write(cleaned.as_ref().ok());
+    next
+}
+
+async fn line<'r>(
+    house: &'r House,
+    clean: &'r Clean<'r>,
+    wire: &mut Wire<'_>,
+    record: &mut Record<'r>,
+) -> Result<Acted, Stop> {
+    let routed = route::route(house, clean, record)?;
+    let shown = present::present(routed)?;
+    let asked = authenticate::authenticate(house, shown, record).await?;
+    let allowed = authorize::authorize(house, asked)?;
+    act::act(house, allowed, wire).await
+}

@@ -1,0 +1,212 @@
+//! Step 7, act: forwards the request to its backend, or performs an operation of our own. Spends the permission.
+
+use auth::permission::Method;
+use auth::trust::{Authorized, Permit};
+use zeroize::Zeroizing;
+
+use super::accept::Wire;
+use super::authorize::{Allowed, Forward, Perform};
+use super::clean::Clean;
+use crate::answer::Answer;
+use crate::cookies;
+use crate::dialect::Visit;
+use crate::h1::Known;
+use crate::house::House;
+use crate::identity;
+use crate::refusal::Stop;
+use crate::upstream::{self, Answered, UpstreamFault};
+
+/// Who we say we are in `Via`. Our version is nobody's business (security.md row 119).
+pub(super) const VIA: &[u8] = b"Via: 1.1 doorward\r\n";
+
+/// What was done.
+pub(crate) enum Acted {
+    /// We answer.
+    Own(Answer),
+    /// The backend has begun to answer. The cookie's name is ours: it cannot set it.
+    Backend(Box<Answered>),
+}
+
+/// Does what was allowed.
+pub(super) async fn act(house: &House, allowed: Allowed<'_>, wire: &mut Wire<'_>) -> Result<Acted, Stop> {
+    match allowed {
+        Allowed::Forward(authorized) => forward(house, authorized, wire).await,
+        Allowed::Perform(authorized) => perform(authorized, wire).await.map(Acted::Own),
+    }
+}
+
+async fn perform(authorized: Authorized<Perform<'_>>, wire: &mut Wire<'_>) -> Result<Answer, Stop> {
+    let (Perform { clean, below, own, .. }, permit) = authorized.spend();
+    let body = wire.client.read_whole(&mut wire.body, own.body_limit()).await?;
+    let visit = Visit { request: clean, below, body: Zeroizing::new(body) };
+    Ok(own.perform(visit, permit).await?)
+}
+
+async fn forward(
+    house: &House,
+    authorized: Authorized<Forward<'_>>,
+    wire: &mut Wire<'_>,
+) -> Result<Acted, Stop> {
+    let (action, permit) = authorized.spend();
+    let clean = action.clean;
+    if clean.method() == Method::Options && hops_left(clean) == Some(0) {
+        let allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+        return Ok(Acted::Own(Answer::empty(204).field("Allow", allow)));
+    }
+    let mut head = wire.client.scratch();
+    write_head(&action, &permit, &mut head);
+    // Safe methods may be asked again where the backend's connection died before a byte of its answer (RFC 9110 9.2.2).
+    let forward = upstream::Forward {
+        head: &head,
+        idempotent: !matches!(clean.method(), Method::Post | Method::Patch),
+        head_request: clean.method() == Method::Head,
+        // The client's credentials do not go to the backend, so none of them can bind a connection to it.
+        binds_connection: false,
+        body_limit: u64::MAX,
+        trailers: may_pass,
+    };
+    let clock = &**house.kernel.clock();
+    let mut fault = UpstreamFault::Saturated;
+    for (member, upstream) in action.backends.order(clock) {
+        match upstream::exchange(wire.client, &mut wire.body, wire.pool, upstream, forward).await {
+            Ok(answered) => {
+                wire.client.keep_scratch(head);
+                return Ok(Acted::Backend(Box::new(answered)));
+            }
+            // Nothing was sent: the next one may be asked, whatever the method.
+            Err(UpstreamFault::Unreachable(why)) => {
+                action.backends.shun(member, clock);
+                fault = UpstreamFault::Unreachable(why);
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(fault.into())
+}
+
+/// Whether a trailer field may pass, in either direction: nothing that frames, routes, or says who it is
+/// (RFC 9110 section 6.5.1; security.md row 92).
+fn may_pass(name: &[u8]) -> bool {
+    matches!(Known::classify(name), Known::Other) && !identity::never_in_trailers(name)
+}
+
+fn hops_left(clean: &Clean<'_>) -> Option<u32> {
+    std::str::from_utf8(clean.only(Known::MaxForwards)?).ok()?.parse().ok()
+}
+
+/// Writes the request as the backend will see it, without framing: what the client sent, less what was removed, then
+/// what only we may say.
+fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
+    let Forward { clean, mount, below, .. } = action;
+    out.extend_from_slice(clean.method().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(if mount.strip { below } else { clean.path() }.as_bytes());
+    if let Some(query) = clean.query() {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    // HTTP/1.1 cannot do without (RFC 9112 section 3.2); a client of HTTP/1.0 that names no host asks for whatever is there.
+    let host = clean.asked_host().unwrap_or_else(|| action.backends.authority());
+    field(out, b"Host", host.as_bytes());
+    write_fields(clean, mount.dialect.session_cookie(), out);
+    if clean.head.lists(Known::Te, b"trailers") {
+        out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
+    }
+    write_forwarded(clean, out);
+    if let Some(known) = permit.caller().known() {
+        let mut tell = |name: &str, value: &str| tell(out, name, value);
+        mount.dialect.identify(known, &mut tell);
+    }
+    out.extend_from_slice(VIA);
+}
+
+/// Copies the client's fields that survived, less the credentials: they were for us.
+fn write_fields(clean: &Clean<'_>, session_cookie: &str, out: &mut Vec<u8>) {
+    for one in clean.fields() {
+        match one.known {
+            Known::Host | Known::Authorization | Known::XApiKey => {}
+            Known::Expect if !clean.head.expects_continue() => {}
+            Known::Other if one.name.eq_ignore_ascii_case(b"apikey") => {}
+            Known::MaxForwards if clean.method() == Method::Options => {
+                if let Some(hops) = hops_left(clean) {
+                    field(out, one.name, hops.saturating_sub(1).to_string().as_bytes());
+                }
+            }
+            Known::Cookie => {
+                let before = out.len();
+                out.extend_from_slice(one.name);
+                out.extend_from_slice(b": ");
+                if cookies::without(one.value, session_cookie.as_bytes(), out) {
+                    out.extend_from_slice(b"\r\n");
+                } else {
+                    out.truncate(before);
+                }
+            }
+            _ => field(out, one.name, one.value),
+        }
+    }
+}
+
+/// Tells the backend who asked us, over what, and for which host; the hops before a trusted proxy as it told them.
+fn write_forwarded(clean: &Clean<'_>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if clean.peer_trusted() {
+        for hops in clean.head.values(Known::XForwardedFor).filter(|hops| !hops.is_empty()) {
+            out.extend_from_slice(hops);
+            out.extend_from_slice(b", ");
+        }
+    }
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{}", clean.peer.address.ip().to_canonical());
+    let proto: &[u8] = if clean.secure() { b"https" } else { b"http" };
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+    out.extend_from_slice(proto);
+    out.extend_from_slice(b"\r\n");
+    if let Some(host) = clean.host() {
+        field(out, b"X-Forwarded-Host", host.as_bytes());
+    }
+}
+
+pub(super) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes an identity field. Names may be any text: bytes that no field value can hold, or that a reader would trim
+/// off, are percent-encoded, so that no name becomes another header or another name (security.md case 27).
+fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    let last = value.len().saturating_sub(1);
+    for (at, &byte) in value.as_bytes().iter().enumerate() {
+        match byte {
+            0x21..=0x24 | 0x26..=0x7e => out.push(byte),
+            b' ' if at != 0 && at != last => out.push(byte),
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_27_no_name_becomes_another_header() {
+        proptest::proptest!(|(value in "\\PC*|[\\x00-\\x7f]*")| {
+            let mut out = Vec::new();
+            tell(&mut out, "x-user", &value);
+            proptest::prop_assert!(crate::h1::is_field_value(&out[8..out.len() - 2]));
+            proptest::prop_assert_eq!(out.iter().filter(|&&b| b == b'\n').count(), 1);
+        });
+    }
+}

@@ -1,0 +1,164 @@
+//! Step 8, answer: writes our own answer or relays the backend's, and says whether the connection can go on. Decides
+//! nothing: what is answered was settled before.
+
+use super::accept::{Peer, Wire};
+use super::act::{self, Acted, VIA};
+use super::clean::Clean;
+use super::record::Record;
+use crate::answer::{Answer, phrase};
+use crate::h1::{Client, HeadFault, Known, ResponseHead, Reuse, members};
+use crate::house::{House, Mount};
+use crate::journal::RequestLine;
+use crate::refusal::{Refusal, Stop};
+use crate::upstream::{self, Answered, Outcome};
+
+/// What follows on the connection.
+pub(crate) type Next = Reuse;
+
+/// Sends the answer.
+pub(super) async fn send(
+    house: &House,
+    clean: Option<&Clean<'_>>,
+    acted: Result<Acted, Stop>,
+    wire: Wire<'_>,
+    record: &mut Record<'_>,
+) -> Next {
+    let answer = match acted {
+        Ok(Acted::Own(answer)) => answer,
+        Ok(Acted::Backend(answered)) => return relay(clean, *answered, wire, record).await,
+        Err(Stop::Gone) => {
+            record.reason_id = Some("client_gone");
+            wire.client.close();
+            return Reuse::Close;
+        }
+        Err(Stop::Refused(refusal)) => {
+            record.refused(&refusal);
+            if refusal.ends_connection() {
+                wire.client.close();
+            }
+            let dialect = record.mount.map_or(house.fallback(), |mount| &*mount.dialect);
+            dialect.refuse(&refusal, clean)
+        }
+    };
+    own(house, &answer, clean.is_some_and(|clean| clean.head.method() == b"HEAD"), wire, record).await
+}
+
+/// Answers a head that cannot be read, and writes that down. The connection ends after it.
+pub(crate) async fn unreadable(house: &House, peer: Peer, fault: HeadFault, client: &mut Client) {
+    client.close();
+    let refusal = Refusal::from(fault);
+    let answer = house.fallback().refuse(&refusal, None);
+    let mut out = client.scratch();
+    write_own(&answer, false, &house.date(), client.connection_field(), &mut out);
+    // Whether the client still listens changes nothing: the connection ends here.
+    let _ = client.write(&out).await;
+    if house.journal.wants_requests() {
+        house.journal.request(&RequestLine::unreadable(
+            peer.address.ip(),
+            answer.status(),
+            refusal.reason_id(),
+        ));
+    }
+}
+
+async fn own(
+    house: &House,
+    answer: &Answer,
+    head_only: bool,
+    wire: Wire<'_>,
+    record: &mut Record<'_>,
+) -> Next {
+    let Wire { client, body, .. } = wire;
+    record.status = answer.status();
+    let mut out = client.scratch();
+    write_own(answer, head_only, &house.date(), client.connection_field_after(&body), &mut out);
+    let sent = client.write(&out).await;
+    client.keep_scratch(out);
+    if sent.is_err() {
+        return Reuse::Close;
+    }
+    if !head_only {
+        record.bytes_down = answer.body().len() as u64;
+    }
+    client.settle(body).await
+}
+
+fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], out: &mut Vec<u8>) {
+    use std::io::Write as _;
+
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "HTTP/1.1 {} {}\r\n", answer.status(), phrase(answer.status()));
+    for (name, value) in answer.fields() {
+        act::field(out, name.as_bytes(), value.as_bytes());
+    }
+    if answer.status() != 204 && answer.status() != 304 {
+        let _ = write!(out, "Content-Length: {}\r\n", answer.body().len());
+    }
+    // What we answer is about one client at one time, and it is data, not a page (security.md rows 31 and 103).
+    out.extend_from_slice(b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    act::field(out, b"Date", date.as_bytes());
+    out.extend_from_slice(connection);
+    out.extend_from_slice(b"\r\n");
+    if !head_only {
+        out.extend_from_slice(answer.body());
+    }
+}
+
+async fn relay(
+    clean: Option<&Clean<'_>>,
+    answered: Answered,
+    wire: Wire<'_>,
+    record: &mut Record<'_>,
+) -> Next {
+    let Wire { client, body, .. } = wire;
+    record.status = answered.head().status();
+    let mut out = client.scratch();
+    write_backends(answered.head(), clean, record.mount, &mut out);
+    let relayed = upstream::relay(client, answered, body, out).await;
+    record.bytes_up = relayed.bytes_up;
+    record.bytes_down = relayed.bytes_down;
+    let (next, reason_id) = match relayed.outcome {
+        Outcome::Complete { reuse: true } => (Reuse::Keep, None),
+        Outcome::Complete { reuse: false } => (Reuse::Close, None),
+        Outcome::BackendBroke => (Reuse::Close, Some("backend_broke")),
+        Outcome::ClientGone => (Reuse::Close, Some("client_gone")),
+    };
+    record.reason_id = reason_id;
+    next
+}
+
+/// Writes the head of a backend's answer as the client will see it, without framing: what the backend sent, less
+/// hop-by-hop fields, and less a cookie that would take the place of ours.
+fn write_backends(head: &ResponseHead, clean: Option<&Clean<'_>>, mount: Option<&Mount>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+
+    let _ = write!(out, "HTTP/1.1 {} ", head.status());
+    out.extend_from_slice(head.reason());
+    out.extend_from_slice(b"\r\n");
+    let session_cookie = mount.map_or("", |mount| mount.dialect.session_cookie()).as_bytes();
+    let named: smallvec::SmallVec<[&[u8]; 4]> = head.values(Known::Connection).flat_map(members).collect();
+    let trailers = clean.is_some_and(|clean| clean.head.lists(Known::Te, b"trailers"));
+    for one in head.fields() {
+        let passes = match one.known {
+            Known::Connection
+            | Known::KeepAlive
+            | Known::ProxyConnection
+            | Known::TransferEncoding
+            | Known::ContentLength
+            | Known::Te
+            | Known::Upgrade => false,
+            Known::Trailer => trailers,
+            Known::SetCookie => !sets(one.value, session_cookie),
+            _ => named.is_empty() || !named.iter().any(|name| name.eq_ignore_ascii_case(one.name)),
+        };
+        if passes {
+            act::field(out, one.name, one.value);
+        }
+    }
+    out.extend_from_slice(VIA);
+}
+
+fn sets(value: &[u8], cookie: &[u8]) -> bool {
+    let name = value.split(|&b| b == b'=' || b == b';').next().unwrap_or_default();
+    crate::h1::trim(name) == cookie
+}

@@ -1,0 +1,102 @@
+//! Step 6, authorize: whether the caller may, by method and path as they are forwarded. Does no IO.
+
+use std::sync::Arc;
+
+use auth::directory::Account;
+use auth::trust::{Action, Authorized, Demand};
+use auth::{Event, Reason};
+
+use super::authenticate::Asked;
+use super::clean::Clean;
+use super::route::{Claimed, Routed};
+use crate::dialect::{Destination, Door};
+use crate::house::{Backends, House, Mount};
+use crate::refusal::Refusal;
+
+/// What the caller may do now, once.
+pub(crate) enum Allowed<'r> {
+    /// Have this request forwarded.
+    Forward(Authorized<Forward<'r>>),
+    /// Have this operation performed.
+    Perform(Authorized<Perform<'r>>),
+}
+
+/// Forwarding a request to a backend.
+pub(crate) struct Forward<'r> {
+    pub(super) clean: &'r Clean<'r>,
+    pub(super) mount: &'r Mount,
+    pub(super) below: &'r str,
+    pub(super) backends: &'r Backends,
+    public: bool,
+}
+
+/// Performing an operation of our own.
+pub(crate) struct Perform<'r> {
+    pub(super) clean: &'r Clean<'r>,
+    pub(super) below: &'r str,
+    pub(super) own: Arc<dyn Destination>,
+    mount: &'r Mount,
+}
+
+impl Action for Forward<'_> {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
+    fn demand(&self) -> Demand<'_> {
+        if self.public {
+            return Demand::Public;
+        }
+        Demand::Permission {
+            method: self.clean.method(),
+            path: self.below,
+            matrix: self.mount.dialect.matrix(),
+        }
+    }
+}
+
+impl Action for Perform<'_> {
+    fn name(&self) -> &'static str {
+        self.own.name()
+    }
+
+    fn demand(&self) -> Demand<'_> {
+        match self.own.door() {
+            Door::Public => Demand::Public,
+            Door::Login => Demand::Login,
+            Door::Permission => Demand::Permission {
+                method: self.clean.method(),
+                path: self.below,
+                matrix: self.mount.dialect.matrix(),
+            },
+        }
+    }
+}
+
+/// Judges the request.
+pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'r>, Refusal> {
+    let Asked { routed: Routed { clean, mount, below, claimed }, caller } = asked;
+    let who = caller.known().map(|known| Arc::clone(known.account()));
+    let snapshot = house.kernel.directory().present();
+    let judged = match claimed {
+        Claimed::Backend { backends, public } => {
+            let action = Forward { clean, mount, below, backends, public };
+            Authorized::judge(&snapshot, caller, action).map(Allowed::Forward)
+        }
+        Claimed::Own(own) => {
+            let action = Perform { clean, below, own, mount };
+            Authorized::judge(&snapshot, caller, action).map(Allowed::Perform)
+        }
+    };
+    judged.map_err(|reason| denied(house, clean, who.as_deref(), reason))
+}
+
+fn denied(house: &House, clean: &Clean<'_>, who: Option<&Account>, reason: Reason) -> Refusal {
+    house.kernel.witness().note(Event::Denied {
+        user: who.map(|account| account.id_text.clone()),
+        action: format!("{} {}", clean.method().as_str(), clean.path()).into_boxed_str(),
+        address: clean.client(),
+        reason_id: reason.reason_id(),
+    });
+    reason.into()
+}

@@ -1,0 +1,297 @@
+//! Step 2, clean: one normal form of the path, hop-by-hop and identity fields removed, the client's address settled.
+//! What is ambiguous is a 400; nothing is guessed. Later steps and dialects see the request only through [`Clean`].
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use auth::path::normalise;
+use auth::permission::Method;
+
+use super::accept::{Arrived, Peer};
+use crate::cookies;
+use crate::h1::{self, Known, RequestHead};
+use crate::house::House;
+use crate::refusal::Refusal;
+
+/// Hops of `X-Forwarded-For` that are looked at behind trusted proxies.
+const MAX_FORWARDED_HOPS: usize = 32;
+
+/// A request with one reading.
+pub struct Clean<'a> {
+    pub(crate) head: &'a RequestHead,
+    pub(crate) peer: Peer,
+    /// The path where it was not normal as it came.
+    normalised: Option<Box<str>>,
+    method: Method,
+    client: IpAddr,
+    secure: bool,
+    host: Option<Box<str>>,
+    peer_trusted: bool,
+    /// Which fields survive, one bit for each place.
+    kept: u128,
+}
+
+/// Cleans a request.
+pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>, Refusal> {
+    let Arrived { head, peer } = arrived;
+    let peer = *peer;
+    let method = method(head.method())?;
+    let normalised = match normalise(path_of(head)).map_err(Refusal::Path)? {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(path) => Some(path.into_boxed_str()),
+    };
+    let peer_trusted = house.trusts(peer.address.ip());
+    let kept = kept(house, head);
+    let (client, secure, host) = if peer_trusted {
+        (
+            forwarded_client(house, head, peer.address.ip()),
+            forwarded_secure(head).unwrap_or(peer.tls),
+            forwarded_host(head),
+        )
+    } else {
+        (peer.address.ip(), peer.tls, None)
+    };
+    Ok(Clean {
+        head,
+        peer,
+        normalised,
+        method,
+        client: client.to_canonical(),
+        secure,
+        host,
+        peer_trusted,
+        kept,
+    })
+}
+
+fn method(name: &[u8]) -> Result<Method, Refusal> {
+    match name {
+        // Known to HTTP, never for us: one echoes credentials, the other makes a tunnel (security.md row 75, case 34).
+        b"TRACE" | b"CONNECT" => {
+            Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" })
+        }
+        name => Method::parse(name).ok_or(Refusal::MethodUnknown),
+    }
+}
+
+fn path_of(head: &RequestHead) -> &[u8] {
+    let target = head.path_and_query();
+    &target[..memchr::memchr(b'?', target).unwrap_or(target.len())]
+}
+
+/// Removes hop-by-hop fields (RFC 9110 section 7.6.1) and the clients' copies of ours.
+fn kept(house: &House, head: &RequestHead) -> u128 {
+    let mut named: smallvec::SmallVec<[&[u8]; 8]> = smallvec::SmallVec::new();
+    for list in head.values(Known::Connection) {
+        named.extend(h1::members(list).filter(|member| !protected(member)));
+    }
+    let mut kept = 0u128;
+    for (place, field) in head.fields().enumerate() {
+        let hop_by_hop = matches!(
+            field.known,
+            Known::Connection
+                | Known::KeepAlive
+                | Known::ProxyConnection
+                | Known::TransferEncoding
+                | Known::ContentLength
+                | Known::Te
+                | Known::Trailer
+                | Known::Upgrade
+                | Known::Http2Settings
+                | Known::ProxyAuthorization
+                | Known::ProxyAuthenticate
+        ) || named.iter().any(|name| name.eq_ignore_ascii_case(field.name));
+        let own = match field.known {
+            Known::XForwardedFor
+            | Known::XForwardedHost
+            | Known::XForwardedProto
+            | Known::XForwardedPort
+            | Known::Forwarded
+            | Known::XRealIp => true,
+            Known::Other => house.own_names.holds(field.name),
+            _ => false,
+        };
+        if !hop_by_hop && !own {
+            kept |= 1 << place;
+        }
+    }
+    kept
+}
+
+/// Fields that a client may not have removed by naming them in `Connection` (security.md case 8).
+fn protected(member: &[u8]) -> bool {
+    ["host", "cookie", "authorization", "content-type", "content-length", "transfer-encoding"]
+        .iter()
+        .any(|name| member.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// The first address, counted from us, that is not a trusted proxy. What cannot be read ends the search there: it never
+/// changes who is let in (security.md case 7).
+fn forwarded_client(house: &House, head: &RequestHead, peer: IpAddr) -> IpAddr {
+    let mut client = peer;
+    let lists: Vec<&[u8]> = head.values(Known::XForwardedFor).collect();
+    let hops = lists.iter().rev().flat_map(|list| list.rsplit(|&b| b == b','));
+    for hop in hops.take(MAX_FORWARDED_HOPS) {
+        let hop = std::str::from_utf8(h1::trim(hop)).ok().and_then(|hop| hop.parse::<IpAddr>().ok());
+        let Some(hop) = hop else { break };
+        client = hop;
+        if !house.trusts(hop) {
+            break;
+        }
+    }
+    client
+}
+
+fn forwarded_secure(head: &RequestHead) -> Option<bool> {
+    match head.sole(Known::XForwardedProto).ok()?? {
+        b"https" => Some(true),
+        b"http" => Some(false),
+        _ => None,
+    }
+}
+
+fn forwarded_host(head: &RequestHead) -> Option<Box<str>> {
+    let host = head.sole(Known::XForwardedHost).ok()??;
+    let host = h1::is_host(host).then(|| std::str::from_utf8(host).ok()).flatten()?;
+    (!host.is_empty()).then(|| Box::from(host))
+}
+
+impl Clean<'_> {
+    /// The path, in the one form in which it is judged and forwarded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match &self.normalised {
+            Some(path) => path,
+            // A path that came in normal form is ASCII.
+            None => std::str::from_utf8(path_of(self.head)).unwrap_or("/"),
+        }
+    }
+
+    /// The query without its `?`, as it came; `None` where there is no `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        let target = self.head.path_and_query();
+        memchr::memchr(b'?', target).map(|at| &target[at + 1..])
+    }
+
+    /// The values of a query parameter (`application/x-www-form-urlencoded`), decoded, in order.
+    pub fn query_values<'q>(&'q self, name: &'q str) -> impl Iterator<Item = Vec<u8>> + 'q {
+        let pieces = self.query().unwrap_or_default().split(|&b| b == b'&');
+        pieces.filter_map(move |piece| {
+            let at = piece.iter().position(|&b| b == b'=').unwrap_or(piece.len());
+            let (key, value) = (&piece[..at], piece.get(at + 1..).unwrap_or_default());
+            (form_decode(key) == name.as_bytes()).then(|| form_decode(value))
+        })
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The client's address: the socket's, or what a trusted proxy reports.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Whether the client's side is TLS: ours, or a trusted proxy's.
+    #[must_use]
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host that the client asked for: the target's own, else `Host`, or what a trusted proxy reports.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref().or_else(|| self.asked_host())
+    }
+
+    /// Whether the request comes from this machine, and from nobody behind it: a proxy on this machine that is not a
+    /// trusted one would make every client look local.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let through_somebody = self.head.fields().any(|field| {
+            matches!(field.known, Known::Via | Known::Forwarded | Known::XForwardedFor | Known::XRealIp)
+        });
+        self.peer.address.ip().to_canonical().is_loopback() && self.client.is_loopback() && !through_somebody
+    }
+
+    pub(crate) fn asked_host(&self) -> Option<&str> {
+        let host = self.head.authority().or_else(|| self.head.values(Known::Host).next())?;
+        std::str::from_utf8(host).ok()
+    }
+
+    /// Whether the peer is a trusted proxy, so that its report of the hops before it is passed on.
+    pub(crate) fn peer_trusted(&self) -> bool {
+        self.peer_trusted
+    }
+
+    /// The values of a field, in order; names are compared without regard to case. Removed fields are not seen.
+    pub fn values<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q [u8]> {
+        self.fields()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| field.value)
+    }
+
+    /// The values of the cookies called exactly `name`, in order, of all `Cookie` fields (RFC 6265bis: a client may
+    /// send several lines).
+    pub fn cookies<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q [u8]> {
+        self.fields()
+            .filter(|field| field.known == Known::Cookie)
+            .flat_map(|field| cookies::pairs(field.value))
+            .filter(move |(cookie, _)| *cookie == name.as_bytes())
+            .map(|(_, value)| value)
+    }
+
+    /// The fields that survived.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = h1::FieldRef<'_>> {
+        self.head
+            .fields()
+            .enumerate()
+            .filter(|(place, _)| self.kept >> place & 1 == 1)
+            .map(|(_, field)| field)
+    }
+
+    pub(crate) fn only(&self, known: Known) -> Option<&[u8]> {
+        self.fields().find(|field| field.known == known).map(|field| field.value)
+    }
+}
+
+fn form_decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        decoded.push(match (first, tail) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+                hex(*high) << 4 | hex(*low)
+            }
+            (other, _) => *other,
+        });
+    }
+    decoded
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_values_are_decoded_once() {
+        assert_eq!(form_decode(b"a%20b+c%2541"), b"a b c%41");
+        assert_eq!(form_decode(b"%"), b"%");
+        assert_eq!(form_decode(b"%zz%4"), b"%zz%4");
+    }
+}

@@ -1,0 +1,51 @@
+//! Step 4, present: reads which credentials are shown, in the dialect's words. Looks nothing up.
+
+use auth::permission::Method;
+use auth::{Presented, Reason};
+
+use super::clean::Clean;
+use super::route::{Claimed, Routed};
+use crate::dialect::Door;
+use crate::h1::Known;
+use crate::refusal::Refusal;
+
+/// A request with the credentials it shows; `None` at a public door, where nobody looks.
+pub(crate) struct Shown<'r> {
+    pub(super) routed: Routed<'r>,
+    pub(super) presented: Option<Presented>,
+}
+
+/// Reads the credentials.
+pub(super) fn present(routed: Routed<'_>) -> Result<Shown<'_>, Refusal> {
+    let public = match &routed.claimed {
+        Claimed::Own(own) => {
+            same_site(routed.clean)?;
+            own.door() == Door::Public
+        }
+        Claimed::Backend { public, .. } => *public,
+    };
+    let presented = if public { None } else { Some(routed.mount.dialect.present(routed.clean)?) };
+    Ok(Shown { routed, presented })
+}
+
+/// Refuses changes at our own endpoints that a page of another site asks for with the visitor's cookie (security.md
+/// rows 26 and 104): by `Sec-Fetch-Site` where the browser sends it, else by `Origin`. Scripts send neither.
+fn same_site(clean: &Clean<'_>) -> Result<(), Refusal> {
+    if matches!(clean.method(), Method::Get | Method::Head | Method::Options) {
+        return Ok(());
+    }
+    let allowed = match clean.only(Known::SecFetchSite) {
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => match clean.only(Known::Origin) {
+            Some(origin) => {
+                let scheme = if clean.secure() { "https://" } else { "http://" };
+                let host = clean.host().unwrap_or_default();
+                origin
+                    .strip_prefix(scheme.as_bytes())
+                    .is_some_and(|o| o.eq_ignore_ascii_case(host.as_bytes()))
+            }
+            None => true,
+        },
+    };
+    if allowed { Ok(()) } else { Err(Reason::CrossSite.into()) }
+}

@@ -1,0 +1,93 @@
+//! Step 9, record: what is written down of the request. Cannot fail it.
+
+use auth::trust::Caller;
+use auth::{Moment, SessionId};
+
+use super::accept::Arrived;
+use super::clean::Clean;
+use crate::house::{House, Mount};
+use crate::journal::RequestLine;
+use crate::refusal::Refusal;
+
+/// What is known of the request so far.
+pub(crate) struct Record<'r> {
+    house: &'r House,
+    arrived: &'r Arrived,
+    began: Moment,
+    wanted: bool,
+    pub(super) mount: Option<&'r Mount>,
+    pub(super) action: &'static str,
+    pub(super) status: u16,
+    pub(super) reason_id: Option<&'static str>,
+    pub(super) bytes_up: u64,
+    pub(super) bytes_down: u64,
+    detail: Option<String>,
+    user: Option<Box<str>>,
+    session: Option<SessionId>,
+}
+
+impl<'r> Record<'r> {
+    /// Begins the record of a request.
+    pub(super) fn begin(house: &'r House, arrived: &'r Arrived) -> Self {
+        let wanted = house.journal.wants_requests();
+        let began = if wanted { house.kernel.clock().now() } else { Moment::default() };
+        Self {
+            house,
+            arrived,
+            began,
+            wanted,
+            mount: None,
+            action: "refuse",
+            status: 0,
+            reason_id: None,
+            bytes_up: 0,
+            bytes_down: 0,
+            detail: None,
+            user: None,
+            session: None,
+        }
+    }
+
+    /// Notes who asks.
+    pub(super) fn known(&mut self, caller: &Caller) {
+        if let Some(known) = caller.known().filter(|_| self.wanted) {
+            self.user = Some(known.account().id_text.clone());
+            self.session = known.session().map(|session| session.id);
+        }
+    }
+
+    /// Notes why not.
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        self.reason_id = Some(refusal.reason_id());
+        if self.wanted {
+            self.detail = refusal.detail();
+        }
+    }
+
+    /// Writes it down.
+    pub(super) fn write(self, clean: Option<&Clean<'_>>) {
+        if !self.wanted {
+            return;
+        }
+        let took = self.house.kernel.clock().now().since(self.began);
+        let target = self.arrived.head.path_and_query();
+        let raw = target.split(|&b| b == b'?').next().unwrap_or_default();
+        let raw = String::from_utf8_lossy(raw);
+        let method = String::from_utf8_lossy(self.arrived.head.method());
+        self.house.journal.request(&RequestLine {
+            method: &method,
+            path: clean.map_or(&*raw, Clean::path),
+            client: clean.map_or_else(|| self.arrived.peer.address.ip(), Clean::client),
+            status: self.status,
+            mount: self.mount.map(|mount| &*mount.path),
+            action: self.action,
+            user: self.user.as_deref(),
+            session: self.session,
+            reason_id: self.reason_id,
+            detail: self.detail.as_deref(),
+            bytes_up: self.bytes_up,
+            bytes_down: self.bytes_down,
+            took,
+        });
+    }
+}

@@ -1,0 +1,71 @@
+//! Step 3, route: which mount, whose endpoint, which backend. Does not read credentials.
+
+use std::sync::Arc;
+
+use super::clean::Clean;
+use super::record::Record;
+use crate::dialect::{Claim, Destination};
+use crate::house::{Backends, House, Mount};
+use crate::refusal::Refusal;
+
+/// A request that knows where it goes.
+pub(crate) struct Routed<'r> {
+    pub(super) clean: &'r Clean<'r>,
+    pub(super) mount: &'r Mount,
+    /// The path below the mount: judged by permissions; the same bytes go on.
+    pub(super) below: &'r str,
+    pub(super) claimed: Claimed<'r>,
+}
+
+/// Whose it is.
+pub(crate) enum Claimed<'r> {
+    /// An endpoint of our own.
+    Own(Arc<dyn Destination>),
+    /// A backend's.
+    Backend { backends: &'r Backends, public: bool },
+}
+
+/// Finds where a request goes.
+pub(super) fn route<'r>(
+    house: &'r House,
+    clean: &'r Clean<'r>,
+    record: &mut Record<'r>,
+) -> Result<Routed<'r>, Refusal> {
+    let mounts = house.mounts.iter();
+    let found =
+        mounts.filter_map(|mount| Some((mount, auth::path::below_mount(clean.path(), &mount.path)?))).next();
+    let (mount, below) = found.ok_or(Refusal::NotFound)?;
+    record.mount = Some(mount);
+    let claimed = claim(house, mount, clean, below)?;
+    record.action = match &claimed {
+        Claimed::Own(own) => own.name(),
+        Claimed::Backend { .. } => "forward",
+    };
+    Ok(Routed { clean, mount, below, claimed })
+}
+
+fn claim<'r>(
+    house: &House,
+    mount: &'r Mount,
+    clean: &Clean<'_>,
+    below: &str,
+) -> Result<Claimed<'r>, Refusal> {
+    match mount.dialect.claim(clean.method(), below) {
+        // With a listener of its own, the administration is nowhere else.
+        Claim::Own(own)
+            if own.is_administration() && house.separate_administration && !clean.peer.administration =>
+        {
+            Err(Refusal::NotFound)
+        }
+        Claim::Own(own) => Ok(Claimed::Own(own)),
+        Claim::NotAllowed(allow) => Err(Refusal::MethodNotAllowed { allow }),
+        // And no backend is behind that listener.
+        Claim::Backend if clean.peer.administration => Err(Refusal::NotFound),
+        Claim::Backend => {
+            let route = mount.route(clean.method(), below);
+            let backend = route.and_then(|route| route.backend.as_deref()).or(mount.backend.as_deref());
+            let backends = backend.ok_or(Refusal::NotFound)?;
+            Ok(Claimed::Backend { backends, public: route.is_some_and(|route| route.public) })
+        }
+    }
+}
