@@ -1,0 +1,45 @@
+//! Why an operation did nothing. Every operation's errors are of these kinds; dialects say them.
+
+use auth::Reason;
+use auth::permission::PermissionError;
+
+use crate::password::Weakness;
+
+/// Why an operation did nothing.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// A field of the input is wrong; which one and why, for the person who sent it.
+    Invalid {
+        /// The field's name in the operation's input.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The password that was to be set is too weak.
+    WeakPassword(Weakness),
+    /// There is no such thing.
+    NotFound,
+    /// There is one already, or it is in a state that does not allow it; why.
+    Conflict(&'static str),
+    /// The kernel said no.
+    Kernel(Reason),
+}
+
+impl Error {
+    /// A field is wrong.
+    pub(crate) fn invalid(field: &'static str, why: impl ToString) -> Self {
+        Self::Invalid { field, why: why.to_string() }
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        Self::Kernel(reason)
+    }
+}
+
+impl From<PermissionError> for Error {
+    fn from(error: PermissionError) -> Self {
+        Self::invalid("permissions", error)
+    }
+}

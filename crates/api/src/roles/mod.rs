@@ -1,0 +1,42 @@
+//! Operations on roles.
+
+pub mod change;
+pub mod create;
+pub mod delete;
+pub mod read;
+
+use std::sync::Arc;
+
+use auth::directory::{CompiledRole, Snapshot};
+use auth::permission::Permission;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Namespace of role ids (UUIDv5 of the name): the same on every node.
+const ROLE_NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f5e_93c4_4f0e_8b1a_d00d_aa4d_0002);
+
+/// A role's id, computed of its name.
+#[must_use]
+pub fn id_of(name: &str) -> Uuid {
+    Uuid::new_v5(&ROLE_NAMESPACE, name.as_bytes())
+}
+
+fn by_id<'a>(snapshot: &'a Snapshot, id: &Uuid) -> Result<&'a Arc<CompiledRole>, Error> {
+    snapshot.roles().find(|role| id_of(role.role.name.as_str()) == *id).ok_or(Error::NotFound)
+}
+
+fn check(description: &str, permissions: &[Permission], ui_permissions: &[String]) -> Result<(), Error> {
+    const MAX_ENTRIES: usize = 1_024;
+    const MAX_DESCRIPTION: usize = 1_024;
+    if description.len() > MAX_DESCRIPTION {
+        return Err(Error::invalid("desc", format!("longer than {MAX_DESCRIPTION} bytes")));
+    }
+    if permissions.len() > MAX_ENTRIES {
+        return Err(Error::invalid("permissions", format!("more than {MAX_ENTRIES} entries")));
+    }
+    if ui_permissions.len() > MAX_ENTRIES {
+        return Err(Error::invalid("uiPermissions", format!("more than {MAX_ENTRIES} entries")));
+    }
+    Ok(())
+}

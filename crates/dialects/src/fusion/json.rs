@@ -1,0 +1,166 @@
+//! Users, roles and sessions as JSON, with this dialect's names.
+
+use auth::Moment;
+use auth::directory::{Account, CompiledRole};
+use auth::permission::Permission;
+use auth::sessions::Session as LiveSession;
+use gateway::{Answer, Refusal, Visit};
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+
+use super::refusals::JSON;
+
+/// An answer with this body.
+pub(super) fn answer(status: u16, body: &impl Serialize) -> Answer {
+    match serde_json::to_vec(body) {
+        Ok(body) => Answer::with_body(status, JSON, body),
+        Err(_) => Answer::empty(500),
+    }
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// 415 for JSON under another media type; 400 for what is no JSON, or not of the form that is asked for.
+pub(super) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
+    let mut types = visit.request.values("content-type");
+    let is_json = match (types.next(), types.next()) {
+        (Some(value), None) => {
+            let essence = value.split(|&b| b == b';').next().unwrap_or_default();
+            essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+        }
+        _ => false,
+    };
+    if !is_json {
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(&visit.body).is_ok();
+        return Err(if json {
+            Refusal::UnsupportedMediaType
+        } else {
+            Refusal::BadRequest("the body is no JSON")
+        });
+    }
+    serde_json::from_slice(&visit.body)
+        .map_err(|_| Refusal::BadRequest("the body is not the JSON that is expected"))
+}
+
+fn stamp<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(moment)
+}
+
+/// A user.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User<'a> {
+    id: &'a str,
+    username: &'a str,
+    realm_name: &'a str,
+    role_names: Vec<&'a str>,
+    permissions: &'a [Permission],
+    enabled: bool,
+    #[serde(serialize_with = "stamp")]
+    created_at: Moment,
+    #[serde(serialize_with = "stamp")]
+    updated_at: Moment,
+}
+
+impl<'a> User<'a> {
+    pub(super) fn of(account: &'a Account) -> Self {
+        let user = &account.user;
+        Self {
+            id: &account.id_text,
+            username: user.username.shown(),
+            realm_name: user.realm.as_str(),
+            role_names: user.roles.iter().map(auth::RoleName::as_str).collect(),
+            permissions: &user.permissions,
+            enabled: user.enabled,
+            created_at: user.created,
+            updated_at: user.updated,
+        }
+    }
+}
+
+/// A role.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Role<'a> {
+    id: String,
+    name: &'a str,
+    desc: &'a str,
+    permissions: &'a [Permission],
+    ui_permissions: &'a [String],
+    #[serde(serialize_with = "stamp")]
+    created_at: Moment,
+    #[serde(serialize_with = "stamp")]
+    updated_at: Moment,
+}
+
+impl<'a> Role<'a> {
+    pub(super) fn of(compiled: &'a CompiledRole) -> Self {
+        let role = &compiled.role;
+        Self {
+            id: api::roles::id_of(role.name.as_str()).to_string(),
+            name: role.name.as_str(),
+            desc: &role.description,
+            permissions: &role.permissions,
+            ui_permissions: &role.ui_permissions,
+            created_at: role.created,
+            updated_at: role.updated,
+        }
+    }
+}
+
+/// The answer to "who am I".
+#[derive(Serialize)]
+pub(super) struct Described<'a> {
+    pub(super) user: User<'a>,
+    pub(super) roles: Vec<Role<'a>>,
+}
+
+/// A session, without its token.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session<'a> {
+    id: String,
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    realm_name: &'a str,
+    mount: &'a str,
+    method: &'a str,
+    address: String,
+    user_agent: Option<&'a str>,
+    #[serde(serialize_with = "stamp")]
+    created_at: Moment,
+    #[serde(serialize_with = "stamp")]
+    last_seen_at: Moment,
+    /// Whole seconds; 0 for a session that has ended.
+    idle_seconds_left: u64,
+    max_seconds_left: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_reason: Option<&'a str>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn of(session: &'a LiveSession, account: Option<&'a Account>, now: Moment) -> Self {
+        let ended = session.ended(now);
+        let left = |deadline: Moment| if ended.is_some() { 0 } else { deadline.since(now).as_secs() };
+        Self {
+            id: session.id.to_string(),
+            user_id: session.user.to_string(),
+            username: account.map(|account| account.user.username.shown()),
+            realm_name: session.realm.as_str(),
+            mount: session.scope.as_str(),
+            method: session.method.as_str(),
+            address: session.origin.address.to_string(),
+            user_agent: session.origin.user_agent.as_deref(),
+            created_at: session.created,
+            last_seen_at: session.last_seen(),
+            idle_seconds_left: left(session.last_seen().plus(session.limits.idle_timeout)),
+            max_seconds_left: left(session.created.plus(session.limits.max_lifetime)),
+            ended_at: ended.map(|ended| ended.at.to_string()),
+            end_reason: ended.map(|ended| ended.reason.as_str()),
+        }
+    }
+}
