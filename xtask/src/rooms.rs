@@ -70,7 +70,7 @@ fn check(files: &[TextFile], rooms: &[Room<'_>]) -> Outcome {
                 found.extend(plate::offences(room.name, &door.path, &plate, &edges, &names));
             }
             None => {
-                found.push(Offence::new(&room.manifest.path, 1, "the room has no src/lib.rs or src/main.rs"))
+                found.push(Offence::new(&room.manifest.path, 1, "the room has no src/lib.rs or src/main.rs"));
             }
         }
     }

@@ -109,13 +109,18 @@ const COMMON: &[&str] = &[
 /// [`Error::WeakPassword`].
 pub(crate) fn acceptable(text: Zeroizing<String>) -> Result<Password, Error> {
     let password = Password::presented(text).ok_or(Error::WeakPassword(Weakness::Unusable))?;
+    match weakness(&password) {
+        Some(weakness) => Err(Error::WeakPassword(weakness)),
+        None => Ok(password),
+    }
+}
+
+/// What is weak about a password, if anything is.
+pub(crate) fn weakness(password: &Password) -> Option<Weakness> {
     if password.expose().chars().count() < MIN_PASSWORD_POINTS {
-        return Err(Error::WeakPassword(Weakness::TooShort));
+        return Some(Weakness::TooShort);
     }
-    if is_common(password.expose()) {
-        return Err(Error::WeakPassword(Weakness::Common));
-    }
-    Ok(password)
+    is_common(password.expose()).then_some(Weakness::Common)
 }
 
 fn is_common(password: &str) -> bool {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::directory::{Account, ChangeError, Directory, Snapshot};
-use crate::limits::MAX_TOKEN_BYTES;
+use crate::limits::{MAX_TOKEN_BYTES, MAX_TOUCH_BATCH};
 use crate::login::{Outcome, Proven, Remembered, Throttle};
 use crate::realm::{Realms, Verified};
 use crate::reason::Reason;
 use crate::sessions::{NewSession, Session, Sessions};
-use crate::store::{AttemptRecord, Change, DirectoryStore};
+use crate::store::{AttemptRecord, Change, DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
 use crate::witness::{Event, Witness};
 use crate::words::clock::Clock;
 use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
 use crate::words::ids::{SessionId, UserId};
-use crate::words::names::{RealmName, Scope, Username};
+use crate::words::names::{AppName, RealmName, Scope, Username};
 use crate::words::records::User;
 use crate::words::session::{EndReason, Origin, SessionLimits};
 use crate::words::token::{SessionToken, TokenHash};
@@ -54,6 +54,8 @@ pub struct LoginRequest {
     pub password: Password,
     /// Where the session will count.
     pub scope: Scope,
+    /// The app that the session is made for, if one was named.
+    pub app: Option<AppName>,
     /// The session's limits.
     pub limits: SessionLimits,
     /// Live sessions that a user may have here; the one that idled longest makes room. `None` = no cap.
@@ -196,9 +198,10 @@ impl Kernel {
     async fn by_password(&self, shown: PresentedPassword, client: IpAddr) -> Result<Authenticated, Reason> {
         let now = self.parts.clock.now();
         let PresentedPassword { realm, username, password } = shown;
-        self.realm_in_force(&realm)?;
+        let refused = |reason| self.refused(&realm, &username, client, reason);
+        self.realm_in_force(&realm).map_err(refused)?;
         let Some(password) = password else {
-            return Err(Reason::WrongPassword);
+            return Err(refused(Reason::WrongPassword));
         };
         let proven = match self.recall(&realm, &username, &password) {
             Some(proven) => proven,
@@ -227,8 +230,9 @@ impl Kernel {
     /// Why not; there is no session then, but those it would have replaced may have ended.
     pub async fn login(&self, token: &SessionToken, request: LoginRequest) -> Result<LoggedIn, Reason> {
         debug_assert!(token.expose().len() <= MAX_TOKEN_BYTES, "a token that could never be presented");
-        self.realm_in_force(&request.realm)?;
         let client = request.origin.address;
+        self.realm_in_force(&request.realm)
+            .map_err(|reason| self.refused(&request.realm, &request.username, client, reason))?;
         let evidence = Evidence::Password { username: request.username, password: request.password };
         let proven = self.prove(&request.realm, &evidence, client, AuthMethod::Password).await?;
         let known = Authenticated::by_secret(&self.parts.directory.present(), &proven, AuthMethod::Password)?;
@@ -240,6 +244,7 @@ impl Kernel {
             user: user.id,
             realm: user.realm.clone(),
             scope: request.scope,
+            app: request.app,
             method: AuthMethod::Password,
             limits: request.limits,
             origin: request.origin,
@@ -343,8 +348,32 @@ impl Kernel {
         }
     }
 
-    /// Shows evidence to the realm, under the throttle. Failures are on disk before the client hears of them.
+    /// Tells the witness that a credential was refused, and why.
+    fn refused(&self, realm: &str, username: &Username, address: IpAddr, reason: Reason) -> Reason {
+        self.parts.witness.note(Event::LoginFailed {
+            realm: Box::from(realm),
+            username: Box::from(username.shown()),
+            address,
+            reason_id: reason.reason_id(),
+        });
+        reason
+    }
+
+    /// Shows evidence to the realm, under the throttle; a refusal is told to the witness.
     async fn prove(
+        &self,
+        realm: &str,
+        evidence: &Evidence,
+        client: IpAddr,
+        method: AuthMethod,
+    ) -> Result<Proven, Reason> {
+        let Evidence::Password { username, .. } = evidence;
+        let proven = self.look(realm, evidence, client, method).await;
+        proven.map_err(|reason| self.refused(realm, username, client, reason))
+    }
+
+    /// Shows evidence to the realm, under the throttle. Failures are on disk before the client hears of them.
+    async fn look(
         &self,
         realm: &str,
         evidence: &Evidence,
@@ -389,6 +418,34 @@ impl Kernel {
     pub async fn forget_attempts(&self) -> Result<u64, Reason> {
         let (before, known_before) = self.parts.throttle.forget_idle();
         self.parts.store.forget_attempts(before, known_before).await.map_err(|_| Reason::StoreFailed)
+    }
+
+    /// Puts another state of sessions, directory and counters in force: the one that `exchange` puts into the stores, whose
+    /// directory it gives. Gives how many sessions there are then.
+    ///
+    /// No login, logout or change happens meanwhile: they wait. Requests go on, and meet the old state or the new one. A
+    /// session that has ended stays ended: no exchange undoes a revocation.
+    ///
+    /// # Errors
+    /// `exchange`'s error: nothing has changed here. A [`StoreError`] of the stores: they may hold another state than this
+    /// kernel, which must not serve for long then.
+    pub async fn adopt<E: From<StoreError>>(
+        &self,
+        exchange: impl AsyncFnOnce() -> Result<Snapshot, E>,
+    ) -> Result<usize, E> {
+        while self.parts.sessions.write_touches().await? == MAX_TOUCH_BATCH {}
+        let directory = self.parts.directory.hold().await;
+        let sessions = self.parts.sessions.hold().await;
+        let snapshot = exchange().await?;
+        let attempts = self.parts.store.load_attempts().await?;
+        let table = sessions.read().await?;
+        let count = table.len();
+        // The sessions first: a session of the old table must never meet the new directory.
+        let ends = sessions.replace(table);
+        directory.replace(snapshot);
+        self.parts.throttle.replace_counters(attempts);
+        sessions.finish(ends).await?;
+        Ok(count)
     }
 
     async fn write_attempts(&self, attempts: Vec<AttemptRecord>) -> Result<(), Reason> {

@@ -28,8 +28,8 @@ pub use store::{AttemptRecord, Change, DirectoryImage, DirectoryStore, Pending, 
 pub use witness::{Event, Nobody, Witness};
 pub use words::clock::{Clock, Moment};
 pub use words::credential::{AuthMethod, BearerText, Evidence, Password, PasswordHash};
-pub use words::ids::{SessionId, UserId};
-pub use words::names::{NameFault, RealmName, RoleName, Scope, Username};
+pub use words::ids::{IdFault, SessionId, UserId};
+pub use words::names::{AppName, NameFault, RealmName, RoleName, Scope, Username};
 pub use words::records::{Initialised, Role, User};
 pub use words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
 pub use words::token::{SessionToken, TokenHash};

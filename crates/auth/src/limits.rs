@@ -9,7 +9,7 @@ pub const MAX_USERNAME_BYTES: usize = 256;
 pub const MAX_PASSWORD_BYTES: usize = 1_024;
 /// Shortest password that may be *set*, in Unicode code points after NFC (security.md row 49).
 pub const MIN_PASSWORD_POINTS: usize = 8;
-/// Longest realm or role name, in bytes.
+/// Longest name of a realm, a role or an app, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 /// Longest presented session token, in bytes; longer values are unknown without being hashed.
 pub const MAX_TOKEN_BYTES: usize = 128;

@@ -264,7 +264,7 @@ pub(crate) fn without_parameters(segment: &str) -> &str {
 }
 
 /// The bytes that a backend gets when it decodes once. The input is normal or at least has well-formed escapes.
-pub(crate) fn decode(normal: &[u8]) -> Vec<u8> {
+pub fn decode(normal: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(normal.len());
     let mut rest = normal;
     while let [first, tail @ ..] = rest {

@@ -48,6 +48,10 @@ impl Authenticated {
             return Err(ended.reason.into());
         }
         let account = snapshot.account(&session.user).ok_or(Reason::SessionUserGone)?;
+        // A user who was deleted and made anew has the same id, and is another.
+        if session.created < account.user.created {
+            return Err(Reason::SessionUserGone);
+        }
         in_force(snapshot, account).map_err(|_| Reason::SessionUserGone)?;
         Ok(Self { account: Arc::clone(account), method: session.method, session: Some(session) })
     }

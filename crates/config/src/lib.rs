@@ -2,7 +2,7 @@
 //!
 //! Purpose: reads the settings file (or what replaces it) into types that need no further checking, reports every
 //!   mistake with file, line, column and a suggestion, and turns the settings of other products into ours.
-//! Callers: doorward (all of it), gateway (its own section's types).
+//! Callers: doorward.
 //! May use: auth
 //! Must never: decide about a request, open a socket, or print a value that came from a secret file or the environment.
 //! Read first: `settings.rs`, then `document/reader.rs`.

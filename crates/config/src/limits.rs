@@ -42,7 +42,7 @@ pub const WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// Least memory of one Argon2id hash, in bytes: ASVS 5.0 11.4.2 and appendix C ask for 19 MiB where t = 2 and p = 1.
 pub const MIN_HASH_MEMORY: u64 = 19 * 1024 * 1024;
 /// Most memory of one Argon2id hash, in bytes.
-pub const MAX_HASH_MEMORY: u64 = 1024 * 1024 * 1024;
+pub const MAX_HASH_MEMORY: u64 = 256 * 1024 * 1024;
 /// Most hashes at a time.
 pub const MAX_HASH_PARALLEL: u64 = 256;
 

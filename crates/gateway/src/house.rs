@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use auth::permission::{Matcher, Matrix, Method, Permission};
+use auth::permission::{Matcher, Matrix, Method, Pattern, Permission};
 use auth::{Clock, Kernel, Scope};
 use ipnet::IpNet;
 use rustls::ClientConfig;
@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 use crate::dialect::Dialect;
 use crate::identity::OwnNames;
 use crate::journal::Journal;
+use crate::refusal::Refusal;
 use crate::upstream::{Address, Upstream};
 
 /// How long a backend that could not be reached is passed over while another one is there.
@@ -40,8 +41,8 @@ pub struct HouseParts {
 /// See [`HouseParts`].
 pub struct House {
     pub(crate) kernel: Arc<Kernel>,
-    pub(crate) mounts: Vec<Mount>,
-    pub(crate) trusted_proxies: Vec<IpNet>,
+    mounts: Vec<(Mount, Option<Pattern>)>,
+    trusted_proxies: Vec<IpNet>,
     pub(crate) separate_administration: bool,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) own_names: OwnNames,
@@ -61,12 +62,20 @@ impl House {
             trusted_proxies: parts.trusted_proxies,
             separate_administration: parts.separate_administration,
             journal: parts.journal,
-            mounts,
+            mounts: mounts
+                .into_iter()
+                .map(|mount| {
+                    let territory = mount.territory();
+                    (mount, territory)
+                })
+                .collect(),
         }
     }
 
     /// Whether this peer's `X-Forwarded-*` is believed.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        // A listener of both families shows IPv4 peers as IPv6 ones.
+        let peer = peer.to_canonical();
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
@@ -78,9 +87,27 @@ impl House {
         printer.timestamp_to_rfc9110_string(&stamp).unwrap_or_default()
     }
 
+    /// The mount of a path, and the path below it. The longest that fits counts.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] where none fits; [`Refusal::BadRequest`] where the path is nearly that of a longer mount: a
+    /// backend could read `/API/x` or `/api;a/x` as `/api/x`, and it must not get there by another mount's rules.
+    pub(crate) fn mount<'p>(&self, path: &'p str) -> Result<(&Mount, &'p str), Refusal> {
+        for (mount, territory) in &self.mounts {
+            if let Some(below) = auth::path::below_mount(path, &mount.path) {
+                return Ok((mount, below));
+            }
+            if territory.as_ref().is_some_and(|territory| territory.covers_loosely(path, "")) {
+                return Err(Refusal::BadRequest("the path is nearly that of a mount"));
+            }
+        }
+        Err(Refusal::NotFound)
+    }
+
     /// The dialect for requests that reached no mount: the one of the mount that is not ours and has the shortest path.
     pub(crate) fn fallback(&self) -> &dyn Dialect {
-        let last = self.mounts.iter().rfind(|mount| mount.backend.is_some()).or(self.mounts.last());
+        let mut mounts = self.mounts.iter().map(|(mount, _)| mount).rev();
+        let last = mounts.clone().find(|mount| mount.backend.is_some()).or_else(|| mounts.next());
         &*last.expect("a house has a mount").dialect
     }
 }
@@ -102,17 +129,29 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// The route of a method and a path below the mount.
-    pub(crate) fn route(&self, method: Method, below: &str) -> Option<&Route> {
-        self.routes
-            .iter()
-            .find(|route| route.rule.find(method, below, "", Matrix::Strict, |_| true).is_some())
+    /// The route of a method and a path below the mount, and whether it is open to everybody.
+    ///
+    /// A public route is open only where no earlier route that is not could be meant: a backend may read `/Private` or
+    /// `/private;x` as `/private`, and what was put first to keep people out keeps them out in every spelling.
+    pub(crate) fn route(&self, method: Method, below: &str) -> (Option<&Route>, bool) {
+        let Some(place) = self.routes.iter().position(|route| route.takes(method, below)) else {
+            return (None, false);
+        };
+        let route = &self.routes[place];
+        let kept_out = |earlier: &Route| !earlier.public && earlier.could_take(method, below);
+        (Some(route), route.public && !self.routes[..place].iter().any(kept_out))
+    }
+
+    /// Every path that some backend could take for one of this mount; `None` for the mount that takes all.
+    fn territory(&self) -> Option<Pattern> {
+        Pattern::parse(&format!("{}/**", self.path)).ok().filter(|_| &*self.path != "/")
     }
 }
 
 /// A part of a mount with terms of its own.
 pub struct Route {
-    rule: Matcher,
+    rule: Permission,
+    matcher: Matcher,
     /// Whether no login is needed.
     pub(crate) public: bool,
     /// Where it goes, if not to the mount's backend.
@@ -124,7 +163,15 @@ impl Route {
     /// readings takes it only if both are on it.
     #[must_use]
     pub fn new(rule: &Permission, public: bool, backend: Option<Arc<Backends>>) -> Self {
-        Self { rule: Matcher::compile([rule]), public, backend }
+        Self { matcher: Matcher::compile([rule]), rule: rule.clone(), public, backend }
+    }
+
+    fn takes(&self, method: Method, below: &str) -> bool {
+        self.matcher.find(method, below, "", Matrix::Strict, |_| true).is_some()
+    }
+
+    fn could_take(&self, method: Method, below: &str) -> bool {
+        self.rule.methods().grants(method) && self.rule.pattern().covers_loosely(below, "")
     }
 }
 

@@ -4,10 +4,14 @@
 //! and digits in lower case before it is compared (security.md case 6); what remains of a client's own copy is nothing.
 
 /// Prefixes of squeezed names that nobody but the gateway sets.
-const OWN_PREFIXES: [&str; 2] = ["xforwarded", "xoriginal"];
+const OWN_PREFIXES: [&str; 7] =
+    ["xforwarded", "xoriginal", "xauthrequest", "xauthenticated", "xauthuser", "xremote", "xwebauth"];
 /// Squeezed names by which a request could tell the backend another path, method or address than was judged
-/// (security.md cases 5 and 7), and the usual names for who it is.
-const OWN_NAMES: [&str; 12] = [
+/// (security.md cases 5 and 7), or another length than it has (case 36: what is spelled as HTTP spells it was read already),
+/// and the usual names for who it is.
+const OWN_NAMES: [&str; 14] = [
+    "transferencoding",
+    "contentlength",
     "forwarded",
     "xrealip",
     "xclientip",
@@ -17,9 +21,10 @@ const OWN_NAMES: [&str; 12] = [
     "xhttpmethod",
     "xmethodoverride",
     "remoteuser",
-    "xremoteuser",
-    "xauthuser",
-    "xauthrequestuser",
+    // What CGI programs take for their proxy setting ("httpoxy").
+    "proxy",
+    "cfconnectingip",
+    "fastlyclientip",
 ];
 
 /// All names that only the gateway may set.

@@ -14,10 +14,7 @@
 //! let first = backend.wait_for(1).remove(0);
 //! assert_eq!(first.header("host"), Some("127.0.0.1"));
 //! ```
-#![allow(
-    clippy::expect_used,
-    reason = "a backend that cannot start is a failed test; the message says why"
-)]
+#![allow(clippy::expect_used, reason = "a backend that cannot start is a failed test; the message says why")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -128,10 +125,7 @@ pub struct Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Recorder")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Recorder").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -162,11 +156,7 @@ impl Recorder {
             let shared = Arc::clone(&shared);
             move || accept_all(&listener, &shared)
         });
-        Self {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        }
+        Self { address, shared, acceptor: Some(acceptor) }
     }
 
     /// Where it listens.
@@ -222,25 +212,18 @@ impl Recorder {
     /// # Panics
     /// After [`PATIENCE`], with what is there.
     pub fn wait(&self, what: &str, enough: impl Fn(&[Request]) -> bool) -> Vec<Request> {
-        let found = self
-            .shared
-            .seen
-            .wait_within(PATIENCE, |seen| Some(seen.listed()).filter(|all| enough(all)));
+        let found =
+            self.shared.seen.wait_within(PATIENCE, |seen| Some(seen.listed()).filter(|all| enough(all)));
         let Some(found) = found else {
             let heads: Vec<_> = self.requests().iter().map(Request::head_text).collect();
-            panic!(
-                "no {what} in {PATIENCE:?}; heads: {heads:#?}; complaints: {:?}",
-                self.complaints()
-            );
+            panic!("no {what} in {PATIENCE:?}; heads: {heads:#?}; complaints: {:?}", self.complaints());
         };
         found
     }
 
     /// Forgets the complete requests so far.
     pub fn forget(&self) {
-        self.shared
-            .seen
-            .change(|seen| seen.requests.retain(|_, request| !request.complete));
+        self.shared.seen.change(|seen| seen.requests.retain(|_, request| !request.complete));
     }
 
     /// What arrived and was not well-formed. A test of a gateway that is to forward only clean requests asserts
@@ -265,10 +248,7 @@ impl Recorder {
     /// Waits until exactly `count` connections are open; says whether that came true within [`PATIENCE`].
     #[must_use]
     pub fn wait_for_open_connections(&self, count: usize) -> bool {
-        self.shared
-            .seen
-            .wait_within(PATIENCE, |seen| (seen.open.len() == count).then_some(()))
-            .is_some()
+        self.shared.seen.wait_within(PATIENCE, |seen| (seen.open.len() == count).then_some(())).is_some()
     }
 
     /// Bytes handed to the kernel so far, over all connections: shows whether somebody reads an endless answer.
@@ -285,10 +265,7 @@ impl Recorder {
                 let _already_closed = stream.shutdown(Shutdown::Both);
             }
         });
-        assert!(
-            self.wait_for_open_connections(0),
-            "backend connections are still busy after {PATIENCE:?}"
-        );
+        assert!(self.wait_for_open_connections(0), "backend connections are still busy after {PATIENCE:?}");
     }
 
     /// Stops listening and closes all connections. The address can be given to [`Recorder::start_at`].
@@ -323,10 +300,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn default_answer(request: &Request) -> Reply {
-    let body = format!(
-        "{{\"method\":{:?},\"target\":{:?}}}",
-        request.method, request.target
-    );
+    let body = format!("{{\"method\":{:?},\"target\":{:?}}}", request.method, request.target);
     if request.method != "HEAD" {
         return Reply::json(&body);
     }
@@ -355,12 +329,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
             let incoming = Incoming::new(stream);
-            let mut conversation = Conversation {
-                incoming,
-                number,
-                shared: &shared,
-                torn: false,
-            };
+            let mut conversation = Conversation { incoming, number, shared: &shared, torn: false };
             while conversation.one_request() {}
             // A FIN at once, while the second handle still exists; a torn connection must end by RST alone.
             if !conversation.torn {
@@ -391,11 +360,7 @@ impl Conversation<'_> {
             Ok(parsed) => parsed,
             Err(trouble) => return self.complain(&trouble),
         };
-        let mut body = if request.complete {
-            Body::Read
-        } else {
-            Body::Waiting(framing)
-        };
+        let mut body = if request.complete { Body::Read } else { Body::Waiting(framing) };
         let at = self.shared.seen.change(|seen| {
             let at = seen.arrived;
             seen.arrived += 1;
@@ -411,10 +376,8 @@ impl Conversation<'_> {
             }
             return goes_on && !wants_close(&request);
         }
-        let expects = request
-            .header_values("expect")
-            .iter()
-            .any(|value| value.eq_ignore_ascii_case("100-continue"));
+        let expects =
+            request.header_values("expect").iter().any(|value| value.eq_ignore_ascii_case("100-continue"));
         if expects
             && self.shared.sends_continue.load(Ordering::SeqCst)
             && !self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -424,11 +387,7 @@ impl Conversation<'_> {
         if !self.read_body(at, &mut body) {
             return false;
         }
-        let whole = self
-            .shared
-            .seen
-            .read(|seen| seen.requests.get(&at).cloned())
-            .unwrap_or(request);
+        let whole = self.shared.seen.read(|seen| seen.requests.get(&at).cloned()).unwrap_or(request);
         let script = Arc::clone(&locked(&self.shared.script));
         self.perform(script(&whole), at, &mut body) && !wants_close(&whole)
     }
@@ -523,10 +482,7 @@ impl Conversation<'_> {
             return;
         }
         let _best_effort = self.incoming.stream().shutdown(Shutdown::Write);
-        let _best_effort = self
-            .incoming
-            .stream()
-            .set_read_timeout(Some(Duration::from_millis(200)));
+        let _best_effort = self.incoming.stream().set_read_timeout(Some(Duration::from_millis(200)));
         let mut rest = [0; 4096];
         while matches!(self.incoming.stream().read(&mut rest), Ok(1..)) {}
     }

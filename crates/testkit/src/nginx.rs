@@ -7,10 +7,7 @@
 //! let backend = Nginx::new().file("/api/hello.txt", "hello").json("/api/items", "[1,2]").start();
 //! // … backend.url() …
 //! ```
-#![allow(
-    clippy::expect_used,
-    reason = "a backend that cannot start is a failed test; the message says why"
-)]
+#![allow(clippy::expect_used, reason = "a backend that cannot start is a failed test; the message says why")]
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -42,13 +39,8 @@ impl NginxPlan {
     /// Answers this exact path with JSON, whatever the method.
     #[must_use]
     pub fn json(self, path: &str, text: &str) -> Self {
-        assert!(
-            !text.contains(['\'', '$']),
-            "nginx's own quoting: no quote and no variable in {text:?}"
-        );
-        self.snippet(&format!(
-            "location = {path} {{ default_type application/json; return 200 '{text}'; }}"
-        ))
+        assert!(!text.contains(['\'', '$']), "nginx's own quoting: no quote and no variable in {text:?}");
+        self.snippet(&format!("location = {path} {{ default_type application/json; return 200 '{text}'; }}"))
     }
 
     /// Lines of one's own inside `server { … }`.
@@ -75,11 +67,7 @@ impl NginxPlan {
         let address = reservation.address();
         let settings = folder.path().join("nginx.conf");
         std::fs::write(&settings, configuration(folder.path(), address, &self.snippet)).expect("nginx.conf");
-        let program = if Path::new(DEBIAN).exists() {
-            DEBIAN
-        } else {
-            "nginx"
-        };
+        let program = if Path::new(DEBIAN).exists() { DEBIAN } else { "nginx" };
         let child = Command::new(program)
             .arg("-p")
             .arg(folder.path())
@@ -91,22 +79,12 @@ impl NginxPlan {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("install nginx: apt-get install nginx-light ({error})"));
-        let mut nginx = Nginx {
-            child,
-            folder,
-            address,
-            _reservation: reservation,
-        };
+        let mut nginx = Nginx { child, folder, address, _reservation: reservation };
         let listens = wait_until(|| {
             let ended = !matches!(nginx.child.try_wait(), Ok(None));
             (ended || TcpStream::connect(address).is_ok()).then_some(!ended)
         });
-        assert_eq!(
-            listens,
-            Some(true),
-            "nginx does not listen within {PATIENCE:?}: {}",
-            nginx.error_log()
-        );
+        assert_eq!(listens, Some(true), "nginx does not listen within {PATIENCE:?}: {}", nginx.error_log());
         nginx
     }
 }
@@ -122,10 +100,7 @@ pub struct Nginx {
 
 impl Nginx {
     /// Plans an nginx that serves nothing yet.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "the plan is what one begins with, as with `Doorward::new`"
-    )]
+    #[expect(clippy::new_ret_no_self, reason = "the plan is what one begins with, as with `Doorward::new`")]
     #[must_use]
     pub fn new() -> NginxPlan {
         NginxPlan::default()
@@ -202,16 +177,10 @@ mod tests {
 
     #[test]
     fn files_and_json_are_served_and_two_live_side_by_side() {
-        let first = Nginx::new()
-            .file("/a/b.txt", "hello")
-            .json("/j", r#"{"a":[1]}"#)
-            .start();
+        let first = Nginx::new().file("/a/b.txt", "hello").json("/j", r#"{"a":[1]}"#).start();
         let second = Nginx::new().snippet("location / { return 418; }").start();
         let fetch = |nginx: &Nginx, path: &str| {
-            raw::once(
-                nginx.address(),
-                raw::request("GET", path, &[("Connection", "close")], ""),
-            )
+            raw::once(nginx.address(), raw::request("GET", path, &[("Connection", "close")], ""))
         };
         let file = fetch(&first, "/a/b.txt");
         assert_eq!(
@@ -225,11 +194,7 @@ mod tests {
         );
         assert_eq!(fetch(&first, "/none").status, 404);
         assert_eq!(fetch(&second, "/").status, 418);
-        assert!(
-            first.access_log().starts_with("GET /a/b.txt 200\n"),
-            "{}",
-            first.access_log()
-        );
+        assert!(first.access_log().starts_with("GET /a/b.txt 200\n"), "{}", first.access_log());
         let address = first.address();
         drop(first);
         assert!(TcpStream::connect(address).is_err());

@@ -45,10 +45,7 @@ pub(crate) struct Watched<T> {
 
 impl<T> Watched<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            value: Mutex::new(value),
-            changed: Condvar::new(),
-        }
+        Self { value: Mutex::new(value), changed: Condvar::new() }
     }
 
     /// Changes the value, wakes every waiter, and returns what the change returned.
@@ -85,9 +82,7 @@ impl<T> Watched<T> {
 
     // A panic in one thread of a test must not hide behind "poisoned lock" in the next.
     fn lock(&self) -> MutexGuard<'_, T> {
-        self.value
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.value.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -133,9 +128,6 @@ mod tests {
     fn a_wait_for_nothing_ends() {
         assert_eq!(wait_until_within(Duration::from_millis(1), || None::<()>), None);
         let watched = Watched::new(0_u8);
-        assert_eq!(
-            watched.wait_within(Duration::from_millis(1), |value| (*value == 1).then_some(())),
-            None
-        );
+        assert_eq!(watched.wait_within(Duration::from_millis(1), |value| (*value == 1).then_some(())), None);
     }
 }

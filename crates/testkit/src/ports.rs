@@ -1,10 +1,7 @@
 //! Free loopback ports that stay ours while a process is started, stopped and started again on them.
 //!
 //! Called by `process` and `nginx`. Must never hand the same port to two tests at a time.
-#![allow(
-    clippy::expect_used,
-    reason = "a test without a port has failed; the message says why"
-)]
+#![allow(clippy::expect_used, reason = "a test without a port has failed; the message says why")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -33,10 +30,7 @@ impl Reservation {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         socket.bind(&any.into()).expect("a free loopback port");
         let address = socket.local_addr().expect("a bound socket has an address");
-        Self {
-            address: address.as_socket().expect("an IPv4 address"),
-            _socket: socket,
-        }
+        Self { address: address.as_socket().expect("an IPv4 address"), _socket: socket }
     }
 
     /// The reserved address.

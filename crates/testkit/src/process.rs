@@ -98,8 +98,7 @@ impl Plan {
     /// When it ends or does not listen within [`PATIENCE`]; the message has its log.
     #[must_use]
     pub fn start(self) -> Doorward {
-        self.try_start()
-            .unwrap_or_else(|ended| panic!("doorward did not start: {ended:#?}"))
+        self.try_start().unwrap_or_else(|ended| panic!("doorward did not start: {ended:#?}"))
     }
 
     /// Starts; gives what it wrote where it ends instead of listening (for settings that must not start).
@@ -204,10 +203,7 @@ impl Doorward {
     /// All addresses it has announced, in that order.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.stdout_lines()
-            .iter()
-            .filter_map(|line| announced_address(line))
-            .collect()
+        self.stdout_lines().iter().filter_map(|line| announced_address(line)).collect()
     }
 
     /// The folder that holds the settings file and, unless the plan has its own, the data folder.
@@ -219,10 +215,7 @@ impl Doorward {
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.plan
-            .data
-            .clone()
-            .unwrap_or_else(|| self.folder.path().join("data"))
+        self.plan.data.clone().unwrap_or_else(|| self.folder.path().join("data"))
     }
 
     /// The settings file (there is one only where the plan has settings).
@@ -236,10 +229,7 @@ impl Doorward {
     /// # Panics
     /// When the plan began without settings.
     pub fn write_settings(&mut self, text: &str) {
-        assert!(
-            self.plan.settings.is_some(),
-            "this process was started without a settings file"
-        );
+        assert!(self.plan.settings.is_some(), "this process was started without a settings file");
         self.plan.settings = Some(text.to_owned());
         self.write_own_settings();
     }
@@ -271,9 +261,10 @@ impl Doorward {
     /// After [`PATIENCE`], with the log.
     #[must_use]
     pub fn wait_for_log(&self, part: &str) -> String {
-        let found = self.running().stderr.wait_within(PATIENCE, |output| {
-            output.lines.iter().find(|line| line.contains(part)).cloned()
-        });
+        let found = self
+            .running()
+            .stderr
+            .wait_within(PATIENCE, |output| output.lines.iter().find(|line| line.contains(part)).cloned());
         found.unwrap_or_else(|| panic!("no log line with {part:?}; the log: {:#?}", self.log_lines()))
     }
 
@@ -312,10 +303,7 @@ impl Doorward {
     /// # Panics
     /// When it is not running.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process id");
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, signal).expect("the process takes the signal");
     }
 
@@ -324,8 +312,7 @@ impl Doorward {
     /// # Panics
     /// When it does not start.
     pub fn restart(&mut self) {
-        self.try_restart()
-            .unwrap_or_else(|ended| panic!("doorward did not start again: {ended:#?}"));
+        self.try_restart().unwrap_or_else(|ended| panic!("doorward did not start again: {ended:#?}"));
     }
 
     /// As [`Doorward::restart`], where it may refuse.
@@ -340,9 +327,7 @@ impl Doorward {
     /// Whether the process is still there.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
-        self.running
-            .as_mut()
-            .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
+        self.running.as_mut().is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
     }
 
     /// Resident memory in KiB (`VmRSS`).
@@ -364,9 +349,7 @@ impl Doorward {
     }
 
     fn running(&self) -> &Running {
-        self.running
-            .as_ref()
-            .expect("the process was killed or has ended; restart() starts it again")
+        self.running.as_ref().expect("the process was killed or has ended; restart() starts it again")
     }
 
     fn write_own_settings(&self) {
@@ -377,9 +360,7 @@ impl Doorward {
             let top = text.split("\n[").next().unwrap_or("");
             let sets = |key: &str| {
                 !text.starts_with('[')
-                    && top
-                        .lines()
-                        .any(|line| line.split('=').next().is_some_and(|name| name.trim() == key))
+                    && top.lines().any(|line| line.split('=').next().is_some_and(|name| name.trim() == key))
             };
             if !sets("listen") {
                 whole.push_str(&format!("listen = \"{}\"\n", self.port_text()));
@@ -402,33 +383,20 @@ impl Doorward {
         if self.plan.settings.is_some() {
             command.arg("-c").arg(self.settings_file());
         } else if self.plan.adds_places {
-            command
-                .args(["--listen", &self.port_text(), "--data"])
-                .arg(self.data());
+            command.args(["--listen", &self.port_text(), "--data"]).arg(self.data());
         }
         command.args(&self.plan.arguments).current_dir(self.folder.path());
         command.envs(self.plan.environment.iter().map(|(name, value)| (name, value)));
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.plan.binary.display()));
         let stdout = watch(child.stdout.take().expect("stdout is a pipe"));
         let stderr = watch(child.stderr.take().expect("stderr is a pipe"));
-        let mut running = Running {
-            child,
-            stdout,
-            stderr,
-        };
+        let mut running = Running { child, stdout, stderr };
         let (wanted, stdout) = (self.plan.listeners, Arc::clone(&running.stdout));
         let listens = stdout.wait_within(PATIENCE, |output| {
-            let announced = output
-                .lines
-                .iter()
-                .filter_map(|line| announced_address(line))
-                .count();
+            let announced = output.lines.iter().filter_map(|line| announced_address(line)).count();
             (announced >= wanted || output.ended).then_some(announced >= wanted)
         });
         if listens == Some(true) {
@@ -439,10 +407,7 @@ impl Doorward {
             let _already_gone = running.child.kill();
         }
         let ended = wait_for_end(&mut running).expect("a killed process ends");
-        assert!(
-            listens.is_some(),
-            "doorward did not listen within {PATIENCE:?}: {ended:#?}"
-        );
+        assert!(listens.is_some(), "doorward did not listen within {PATIENCE:?}: {ended:#?}");
         Err(ended)
     }
 }
@@ -474,18 +439,10 @@ pub fn run(binary: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.as_ref().display()));
-    let _may_not_read = child
-        .stdin
-        .take()
-        .expect("stdin is a pipe")
-        .write_all(stdin.as_bytes());
+    let _may_not_read = child.stdin.take().expect("stdin is a pipe").write_all(stdin.as_bytes());
     let stdout = watch(child.stdout.take().expect("stdout is a pipe"));
     let stderr = watch(child.stderr.take().expect("stderr is a pipe"));
-    let mut running = Running {
-        child,
-        stdout,
-        stderr,
-    };
+    let mut running = Running { child, stdout, stderr };
     wait_for_end(&mut running).unwrap_or_else(|| {
         let _already_gone = running.child.kill();
         panic!("{arguments:?} has not ended within {PATIENCE:?}")
@@ -511,9 +468,7 @@ fn watch(pipe: impl Read + Send + 'static) -> Arc<Watched<Output>> {
             let mut reader = BufReader::new(pipe);
             let mut line = Vec::new();
             while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
-                let text = String::from_utf8_lossy(&line)
-                    .trim_end_matches(['\r', '\n'])
-                    .to_owned();
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
                 output.change(|output| output.lines.push(text));
                 line.clear();
             }
@@ -528,19 +483,9 @@ fn wait_for_end(running: &mut Running) -> Option<Ended> {
     let rest = |output: &Watched<Output>| {
         // A grandchild may hold the pipe open; what has been read until then must do.
         let _ended = output.wait_within(PATIENCE, |output| output.ended.then_some(()));
-        output.read(|output| {
-            output
-                .lines
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect::<String>()
-        })
+        output.read(|output| output.lines.iter().map(|line| format!("{line}\n")).collect::<String>())
     };
-    Some(Ended {
-        code: status.code(),
-        stdout: rest(&running.stdout),
-        stderr: rest(&running.stderr),
-    })
+    Some(Ended { code: status.code(), stdout: rest(&running.stdout), stderr: rest(&running.stderr) })
 }
 
 fn announced_address(line: &str) -> Option<SocketAddr> {
@@ -550,14 +495,8 @@ fn announced_address(line: &str) -> Option<SocketAddr> {
 
 fn status_kib(pid: u32, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is running");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(key))
-        .expect("a line of /proc/PID/status");
-    line.split_whitespace()
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number of KiB")
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of /proc/PID/status");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number of KiB")
 }
 
 #[cfg(test)]

@@ -10,10 +10,7 @@
 //! let answer = client.read_answer();
 //! assert_eq!((answer.status, answer.body_text()), (200, "hello"));
 //! ```
-#![allow(
-    clippy::expect_used,
-    reason = "what a test cannot send or read fails it; the message says why"
-)]
+#![allow(clippy::expect_used, reason = "what a test cannot send or read fails it; the message says why")]
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -58,12 +55,10 @@ impl Answer {
     /// The value that a `Set-Cookie` of this answer gives to the cookie `name`.
     #[must_use]
     pub fn set_cookie(&self, name: &str) -> Option<&str> {
-        wire::values(&self.headers, "set-cookie")
-            .into_iter()
-            .find_map(|cookie| {
-                let (own, value) = cookie.split(';').next()?.split_once('=')?;
-                (own.trim() == name).then_some(value.trim())
-            })
+        wire::values(&self.headers, "set-cookie").into_iter().find_map(|cookie| {
+            let (own, value) = cookie.split(';').next()?.split_once('=')?;
+            (own.trim() == name).then_some(value.trim())
+        })
     }
 
     /// The body as text.
@@ -113,9 +108,7 @@ impl Raw {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            incoming: Incoming::new(stream),
-        })
+        Ok(Self { incoming: Incoming::new(stream) })
     }
 
     /// The own address, which the gateway sees as its peer.
@@ -124,10 +117,7 @@ impl Raw {
     /// When the socket has none.
     #[must_use]
     pub fn local_address(&mut self) -> SocketAddr {
-        self.incoming
-            .stream()
-            .local_addr()
-            .expect("a connected socket has an address")
+        self.incoming.stream().local_addr().expect("a connected socket has an address")
     }
 
     /// Sets how long a read may take.
@@ -135,10 +125,7 @@ impl Raw {
     /// # Panics
     /// When the system refuses, as it does for zero.
     pub fn read_timeout(&mut self, limit: Duration) {
-        self.incoming
-            .stream()
-            .set_read_timeout(Some(limit))
-            .expect("a read time-out above zero");
+        self.incoming.stream().set_read_timeout(Some(limit)).expect("a read time-out above zero");
     }
 
     /// Sends all bytes.
@@ -175,8 +162,7 @@ impl Raw {
     /// # Panics
     /// As [`Raw::read_answer`].
     pub fn read_answer_to(&mut self, method: &str) -> Answer {
-        self.try_read_answer_to(method)
-            .unwrap_or_else(|why| panic!("no whole answer: {why}"))
+        self.try_read_answer_to(method).unwrap_or_else(|why| panic!("no whole answer: {why}"))
     }
 
     /// Reads one answer, or says in words why there is none.
@@ -207,8 +193,7 @@ impl Raw {
     /// # Panics
     /// As [`Raw::read_answer`].
     pub fn read_head(&mut self) -> Answer {
-        self.take_head()
-            .unwrap_or_else(|trouble| panic!("no whole head: {trouble}"))
+        self.take_head().unwrap_or_else(|trouble| panic!("no whole head: {trouble}"))
     }
 
     fn take_head(&mut self) -> Result<Answer, Trouble> {
@@ -216,21 +201,12 @@ impl Raw {
         let (line, headers) = wire::parse_head(&raw)?;
         let mut parts = line.splitn(3, ' ');
         let (version, status, reason) = (parts.next(), parts.next(), parts.next());
-        let status = status
-            .filter(|text| text.len() == 3)
-            .and_then(|text| text.parse().ok());
+        let status = status.filter(|text| text.len() == 3).and_then(|text| text.parse().ok());
         let (Some("HTTP/1.1" | "HTTP/1.0"), Some(status), Some(reason)) = (version, status, reason) else {
             return Err(Trouble::Malformed(format!("status line {line:?}")));
         };
         let reason = reason.to_owned();
-        Ok(Answer {
-            status,
-            reason,
-            headers,
-            body: Vec::new(),
-            trailers: Vec::new(),
-            raw,
-        })
+        Ok(Answer { status, reason, headers, body: Vec::new(), trailers: Vec::new(), raw })
     }
 
     /// Reads what is there, at least one byte; empty when the peer has stopped sending.
@@ -251,11 +227,7 @@ impl Raw {
     pub fn read_exactly(&mut self, count: usize) -> Vec<u8> {
         while self.incoming.pending().len() < count {
             let read = self.incoming.fill().expect("bytes within the read time-out");
-            assert!(
-                read > 0,
-                "the peer stopped after {} of {count} bytes",
-                self.incoming.pending().len()
-            );
+            assert!(read > 0, "the peer stopped after {} of {count} bytes", self.incoming.pending().len());
         }
         self.incoming.take(count)
     }
@@ -270,11 +242,7 @@ impl Raw {
                 let read = self.incoming.fill().expect("bytes within the read time-out");
                 assert!(read > 0, "the peer stopped {count} bytes too early");
             }
-            let part = self
-                .incoming
-                .pending()
-                .len()
-                .min(usize::try_from(count).unwrap_or(usize::MAX));
+            let part = self.incoming.pending().len().min(usize::try_from(count).unwrap_or(usize::MAX));
             drop(self.incoming.take(part));
             count -= part as u64;
         }
@@ -309,11 +277,7 @@ impl Raw {
 #[must_use]
 pub fn once(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
     let bytes = bytes.as_ref();
-    let method = if bytes.starts_with(b"HEAD ") {
-        "HEAD"
-    } else {
-        "GET"
-    };
+    let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "GET" };
     let mut client = Raw::connect(address);
     client.send(bytes);
     client.read_answer_to(method)

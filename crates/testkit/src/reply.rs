@@ -101,10 +101,7 @@ impl Reply {
     /// … then sends the block so many times.
     #[must_use]
     pub fn repeat(self, block: impl AsRef<[u8]>, times: u64) -> Self {
-        self.then(Step::Repeat {
-            block: block.as_ref().to_vec(),
-            times,
-        })
+        self.then(Step::Repeat { block: block.as_ref().to_vec(), times })
     }
 
     /// … then waits until the gate is open.

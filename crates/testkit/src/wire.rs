@@ -51,11 +51,7 @@ pub(crate) struct Incoming<S> {
 
 impl<S: Read> Incoming<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            pending: Vec::new(),
-            start: 0,
-        }
+        Self { stream, pending: Vec::new(), start: 0 }
     }
 
     pub(crate) fn stream(&mut self) -> &mut S {
@@ -87,8 +83,7 @@ impl<S: Read> Incoming<S> {
         let before = self.pending.len();
         self.pending.resize(before + READ_BYTES, 0);
         let read = self.stream.read(&mut self.pending[before..]);
-        self.pending
-            .truncate(before + read.as_ref().copied().unwrap_or(0));
+        self.pending.truncate(before + read.as_ref().copied().unwrap_or(0));
         read
     }
 
@@ -127,9 +122,7 @@ impl<S: Read> Incoming<S> {
                 return Ok(self.take(end + 2));
             }
             if self.pending().len() > LINE_LIMIT {
-                return Err(Trouble::Malformed(format!(
-                    "{inside} longer than {LINE_LIMIT} bytes"
-                )));
+                return Err(Trouble::Malformed(format!("{inside} longer than {LINE_LIMIT} bytes")));
             }
             self.fill_or_broken(inside)?;
         }
@@ -141,15 +134,9 @@ impl<S: Read> Incoming<S> {
             if self.pending().is_empty() {
                 self.fill_or_broken("the body")?;
             }
-            let part = self
-                .pending()
-                .len()
-                .min(usize::try_from(length).unwrap_or(usize::MAX));
+            let part = self.pending().len().min(usize::try_from(length).unwrap_or(usize::MAX));
             let bytes = self.take(part);
-            each(Piece {
-                raw: &bytes,
-                content: &bytes,
-            });
+            each(Piece { raw: &bytes, content: &bytes });
             length -= part as u64;
         }
         Ok(())
@@ -167,10 +154,7 @@ impl<S: Read> Incoming<S> {
             Framing::Chunked => return self.take_chunks(each),
             Framing::ToEnd => loop {
                 let rest = self.take(self.pending().len());
-                each(Piece {
-                    raw: &rest,
-                    content: &rest,
-                });
+                each(Piece { raw: &rest, content: &rest });
                 if self.fill()? == 0 {
                     break;
                 }
@@ -182,10 +166,7 @@ impl<S: Read> Incoming<S> {
     fn take_chunks(&mut self, each: &mut impl FnMut(Piece<'_>)) -> Result<Vec<(String, String)>, Trouble> {
         loop {
             let line = self.take_line("a chunk's size")?;
-            each(Piece {
-                raw: &line,
-                content: b"",
-            });
+            each(Piece { raw: &line, content: b"" });
             let size = chunk_size(&line)?;
             if size == 0 {
                 break;
@@ -195,18 +176,12 @@ impl<S: Read> Incoming<S> {
             if end != b"\r\n" {
                 return Err(Trouble::Malformed("a chunk does not end after its size".into()));
             }
-            each(Piece {
-                raw: &end,
-                content: b"",
-            });
+            each(Piece { raw: &end, content: b"" });
         }
         let mut trailers = Vec::new();
         loop {
             let line = self.take_line("the trailers")?;
-            each(Piece {
-                raw: &line,
-                content: b"",
-            });
+            each(Piece { raw: &line, content: b"" });
             if line == b"\r\n" {
                 return Ok(trailers);
             }
@@ -248,10 +223,7 @@ pub(crate) fn parse_head(head: &[u8]) -> Result<Head, Trouble> {
     }
     lines.push(rest);
     let first = latin(lines[0]);
-    let headers = lines[1..]
-        .iter()
-        .map(|line| header_line(line))
-        .collect::<Result<Vec<_>, _>>()?;
+    let headers = lines[1..].iter().map(|line| header_line(line)).collect::<Result<Vec<_>, _>>()?;
     Ok((first, headers))
 }
 
@@ -296,10 +268,7 @@ pub(crate) fn latin(bytes: &[u8]) -> String {
 }
 
 fn was_reset(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-    )
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 fn header_line(line: &[u8]) -> Result<(String, String), Trouble> {
@@ -310,16 +279,10 @@ fn header_line(line: &[u8]) -> Result<(String, String), Trouble> {
         .ok_or_else(|| Trouble::Malformed(format!("a header line without a colon: {:?}", shown())))?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-        return Err(Trouble::Malformed(format!(
-            "a header name that is no token: {:?}",
-            shown()
-        )));
+        return Err(Trouble::Malformed(format!("a header name that is no token: {:?}", shown())));
     }
     if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-        return Err(Trouble::Malformed(format!(
-            "a control byte in a header: {:?}",
-            shown()
-        )));
+        return Err(Trouble::Malformed(format!("a control byte in a header: {:?}", shown())));
     }
     let value = latin(value);
     Ok((latin(name), value.trim_matches([' ', '\t']).to_owned()))
@@ -333,11 +296,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, Trouble> {
     let text = latin(line);
     let digits = text.trim_end_matches("\r\n").split(';').next().unwrap_or("");
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let size = if plain {
-        u64::from_str_radix(digits, 16).ok()
-    } else {
-        None
-    };
+    let size = if plain { u64::from_str_radix(digits, 16).ok() } else { None };
     size.ok_or_else(|| Trouble::Malformed(format!("a chunk's size of {text:?}")))
 }
 

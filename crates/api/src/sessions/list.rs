@@ -21,6 +21,8 @@ pub struct Filter {
     pub user: Option<UserId>,
     /// Of this realm.
     pub realm: Option<String>,
+    /// Made for this app.
+    pub app: Option<String>,
     /// Ended ones (within the last day) instead of live ones.
     pub ended: bool,
     /// After this id, in the order of ids.
@@ -45,6 +47,10 @@ pub fn run(
         session.ended(now).is_some() == filter.ended
             && filter.user.is_none_or(|user| session.user == user)
             && filter.realm.as_deref().is_none_or(|realm| session.realm.as_str() == realm)
+            && filter
+                .app
+                .as_deref()
+                .is_none_or(|app| session.app.as_ref().is_some_and(|own| own.as_str() == app))
             && filter.after.is_none_or(|after| session.id > after)
     };
     let mut found = match &filter.user {

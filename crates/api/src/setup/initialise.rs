@@ -5,6 +5,7 @@ use auth::{Change, Initialised, Password, PasswordHash, RealmName, RoleName, Use
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::password::{Weakness, weakness};
 use crate::services::Services;
 
 /// The operation's name.
@@ -22,19 +23,27 @@ pub async fn run(services: &Services, permit: &Permit, password: Zeroizing<Strin
     write(services, hash).await
 }
 
-/// Sets `admin`'s password as the operator gave it to the process; false where there is one already. He is warned
-/// about weak ones, not stopped.
+/// What became of the password that the operator gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// There is one already; it stays.
+    NotNeeded,
+    /// It is set. Where it is weak, he is to be warned: he is not stopped.
+    Set(Option<Weakness>),
+}
+
+/// Sets `admin`'s password as the operator gave it to the process, where there is none yet.
 ///
 /// # Errors
 /// [`Error::WeakPassword`] where nobody could ever log in with it.
-pub async fn by_operator(services: &Services, password: Zeroizing<String>) -> Result<bool, Error> {
+pub async fn by_operator(services: &Services, password: Zeroizing<String>) -> Result<Given, Error> {
     if undone(services).is_err() {
-        return Ok(false);
+        return Ok(Given::NotNeeded);
     }
-    let password = Password::presented(password).ok_or(Error::WeakPassword(crate::Weakness::Unusable))?;
+    let password = Password::presented(password).ok_or(Error::WeakPassword(Weakness::Unusable))?;
     let hash = services.hash_unjudged(&password).await?;
     write(services, hash).await?;
-    Ok(true)
+    Ok(Given::Set(weakness(&password)))
 }
 
 fn undone(services: &Services) -> Result<(), Error> {

@@ -48,10 +48,16 @@ pub async fn run(
     let account = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
     let himself = caller.account().user.id == id;
     let more_than_password = input.roles.is_some() || input.permissions.is_some() || input.enabled.is_some();
+    if !more_than_password && input.password.is_none() {
+        return Ok(account);
+    }
     if himself && more_than_password && !administers(&services.kernel.directory().present(), caller) {
         return Err(Reason::Forbidden.into());
     }
     check_permissions(input.permissions.as_deref().unwrap_or_default())?;
+    if let Some(names) = &input.roles {
+        existing_roles(&services.kernel.directory().present(), names)?;
+    }
     let password = match input.password.take() {
         None => None,
         Some(_) if account.user.realm != RealmName::native() => {
@@ -61,19 +67,34 @@ pub async fn run(
             if himself {
                 let current = input.current_password.take();
                 let current = current.ok_or_else(|| Error::invalid("currentPassword", "is missing"))?;
-                services.kernel.confirm(&account, current, client).await?;
+                services.kernel.confirm(&account, current, client).await.map_err(wrong_current)?;
             }
             Some(services.hash(text).await?)
         }
     };
-    let changed_password = password.is_some();
+    let disables = input.enabled == Some(false);
+    let ends_sessions = password.is_some() || disables;
+    // Before the change: a crash between the two ends sessions for nothing, rather than leaving them alive. And after
+    // it: for those who logged in meanwhile.
+    if ends_sessions {
+        end_sessions(services, caller, &id, disables).await?;
+    }
     write(services, id, input, password).await?;
     services.changed(Some(permit), NAME, &account.id_text);
-    let present = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
-    if changed_password || !present.user.enabled {
-        end_sessions(services, caller, &id, !present.user.enabled).await?;
+    if ends_sessions {
+        end_sessions(services, caller, &id, disables).await?;
     }
-    Ok(present)
+    services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)
+}
+
+/// A wrong present password is a wrong field of the request: a 401 would say that the session is over.
+fn wrong_current(reason: Reason) -> Error {
+    match reason {
+        Reason::WrongPassword | Reason::UnknownUser | Reason::UserDisabled => {
+            Error::invalid("currentPassword", "is wrong")
+        }
+        other => other.into(),
+    }
 }
 
 async fn write(

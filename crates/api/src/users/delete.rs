@@ -18,13 +18,20 @@ pub async fn run(services: &Services, permit: &Permit, id: UserId) -> Result<(),
     if permit.caller().known().is_some_and(|known| known.account().user.id == id) {
         return Err(Error::Conflict("nobody can delete himself"));
     }
+    services.kernel.directory().present().account(&id).ok_or(Error::NotFound)?;
+    // Before the change, and after it: see `change.rs`.
+    end_sessions(services, &id).await?;
     let change = services.kernel.directory().change(|snapshot| {
         snapshot.account(&id).ok_or(Error::NotFound)?;
         Ok::<_, Error>((vec![Change::DeleteUser(id)], ()))
     });
     change.await?;
     services.changed(Some(permit), NAME, &id.to_string());
-    let live = services.kernel.sessions().live_of(&id);
+    end_sessions(services, &id).await
+}
+
+async fn end_sessions(services: &Services, id: &UserId) -> Result<(), Error> {
+    let live = services.kernel.sessions().live_of(id);
     services.kernel.end(&live, EndReason::UserChanged).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::MutexGuard;
 
 use super::snapshot::{RealmState, Snapshot};
 use crate::store::{Change, DirectoryStore, StoreError};
@@ -78,11 +79,29 @@ impl Directory {
         Ok(answer)
     }
 
+    /// Holds changes back, for as long as what is given back lives.
+    pub(crate) async fn hold(&self) -> Exchange<'_> {
+        Exchange { directory: self, _alone: self.changing.lock().await }
+    }
+
     /// Puts the realms of newly read settings in force.
     pub async fn replace_realms(&self, realms: HashMap<RealmName, RealmState>) {
         let _alone = self.changing.lock().await;
         let mut after = Snapshot::clone(&self.held());
         after.replace_realms(realms);
         self.present.store(Arc::new(after));
+    }
+}
+
+/// The directory while nobody changes it: the store's content may be exchanged meanwhile.
+pub(crate) struct Exchange<'a> {
+    directory: &'a Directory,
+    _alone: MutexGuard<'a, ()>,
+}
+
+impl Exchange<'_> {
+    /// Puts `snapshot`, which the store holds, in force.
+    pub(crate) fn replace(&self, snapshot: Snapshot) {
+        self.directory.present.store(Arc::new(snapshot));
     }
 }

@@ -101,10 +101,7 @@ impl Throttle {
         attempts: Vec<AttemptRecord>,
         room: usize,
     ) -> Self {
-        let counters = attempts
-            .into_iter()
-            .map(|record| (record.key.clone(), Counter { record, in_flight: 0 }))
-            .collect();
+        let counters = attempts.into_iter().map(Counter::of).collect();
         Self {
             limits: arc_swap::ArcSwap::from_pointee(limits),
             clock,
@@ -117,6 +114,19 @@ impl Throttle {
     /// Puts newly read settings in force; counts stay.
     pub fn replace_limits(&self, limits: ThrottleLimits) {
         self.limits.store(Arc::new(limits));
+    }
+
+    /// Puts counters in the place of all that are counted; looks that are being taken stay counted.
+    pub(crate) fn replace_counters(&self, attempts: Vec<AttemptRecord>) {
+        let now = self.clock.now();
+        let mut table = self.lock();
+        let before = std::mem::take(&mut table.counters);
+        table.counters.extend(attempts.into_iter().map(Counter::of));
+        for (key, old) in before.into_iter().filter(|(_, old)| old.in_flight > 0) {
+            table.counter(&key, now).in_flight = old.in_flight;
+        }
+        drop(table);
+        self.settled.notify_waiters();
     }
 
     /// Asks for one look at a secret of `username` in `realm`, for a client at `address`. Waits while the looks that
@@ -274,6 +284,11 @@ impl Drop for Ticket<'_> {
 }
 
 impl Counter {
+    /// A counter of before, with its key.
+    fn of(record: AttemptRecord) -> (Box<str>, Self) {
+        (record.key.clone(), Self { record, in_flight: 0 })
+    }
+
     fn may_look(&mut self, limit: u32, now: Moment, limits: &ThrottleLimits) -> Result<(), Refusal> {
         if self.record.paused_until > now {
             return Err(Refusal::Wait(self.record.paused_until.since(now)));

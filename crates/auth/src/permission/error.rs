@@ -96,7 +96,7 @@ pub enum PermissionError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PatternFault {
-    /// Longer than [`super::pattern::MAX_PATTERN`].
+    /// Longer than a pattern may be.
     #[error("it is longer than {} bytes", super::pattern::MAX_PATTERN)]
     TooLong,
     /// A literal part that no request could ever have, because the path would be refused.

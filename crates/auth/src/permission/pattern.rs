@@ -107,9 +107,10 @@ impl Pattern {
     }
 
     /// Whether some backend could take the path for one that the pattern covers: whatever the case of letters, with or
-    /// without parameters, blanks and dots at the ends of segments, and a trailing `/`. For exceptions only, where too
-    /// much is safe. Does not allocate.
-    pub(super) fn covers_loosely(&self, path: &str, caller_id: &str) -> bool {
+    /// without parameters, blanks and dots at the ends of segments, and a trailing `/`. For what keeps a request out
+    /// only (exceptions, other mounts, earlier routes), where too much is safe. Does not allocate.
+    #[must_use]
+    pub fn covers_loosely(&self, path: &str, caller_id: &str) -> bool {
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut found = path.split('/').skip(1);
         for segment in &self.segments {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::words::clock::Moment;
 use crate::words::credential::AuthMethod;
 use crate::words::ids::{SessionId, UserId};
-use crate::words::names::{RealmName, Scope};
+use crate::words::names::{AppName, RealmName, Scope};
 use crate::words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
 use crate::words::token::TokenHash;
 
@@ -30,6 +30,8 @@ pub struct Session {
     pub realm: RealmName,
     /// Where it counts.
     pub scope: Scope,
+    /// The app that it was made for.
+    pub app: Option<AppName>,
     /// How he logged in.
     pub method: AuthMethod,
     /// When he logged in.
@@ -61,6 +63,7 @@ impl Session {
             user: record.user,
             realm: record.realm,
             scope: record.scope,
+            app: record.app,
             method: record.method,
             created: record.created,
             limits: record.limits,
@@ -80,6 +83,7 @@ impl Session {
             user: self.user,
             realm: self.realm.clone(),
             scope: self.scope.clone(),
+            app: self.app.clone(),
             method: self.method,
             created: self.created,
             last_seen: self.last_seen(),
@@ -115,6 +119,11 @@ impl Session {
         }
         let deadline = self.deadline();
         (now >= deadline.at).then_some(deadline)
+    }
+
+    /// The end that somebody noted, if one is noted.
+    pub(super) fn noted_end(&self) -> Option<Ended> {
+        unpack(self.ended.load(Ordering::Acquire))
     }
 
     /// Whether it has timed out without anybody having written that down.
@@ -173,6 +182,7 @@ mod tests {
             user: UserId::from_bytes([2; 16]),
             realm: RealmName::native(),
             scope: Scope::new("/api"),
+            app: AppName::parse("demo").ok(),
             method: AuthMethod::Password,
             created: START,
             last_seen: START,

@@ -10,6 +10,18 @@ use super::names::{RealmName, Username};
 /// Namespace of user ids (UUIDv5). Changing it changes every user's id on every installation: never.
 const USER_NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f5e_93c4_4f0e_8b1a_d00d_aa4d_0001);
 
+/// A text that is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no id: 8-4-4-4-12 digits in lower case")]
+pub struct IdFault;
+
+/// Reads a UUID in its one spelling. Others (without hyphens, in upper case, as a URN) name the same thing to a parser
+/// and another to a permission's path, so they are none here.
+fn one_spelling(text: &str) -> Result<Uuid, IdFault> {
+    let id = Uuid::try_parse(text).map_err(|_| IdFault)?;
+    if id.to_string() == text { Ok(id) } else { Err(IdFault) }
+}
+
 /// A user's id: UUIDv5 of realm and canonical user name, the same on every node (contract/fusion.md, "Users").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct UserId(Uuid);
@@ -46,10 +58,10 @@ impl fmt::Display for UserId {
 }
 
 impl FromStr for UserId {
-    type Err = uuid::Error;
+    type Err = IdFault;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
+        one_spelling(text).map(Self)
     }
 }
 
@@ -84,10 +96,10 @@ impl fmt::Display for SessionId {
 }
 
 impl FromStr for SessionId {
-    type Err = uuid::Error;
+    type Err = IdFault;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
+        one_spelling(text).map(Self)
     }
 }
 
@@ -106,7 +118,24 @@ mod tests {
     }
 
     #[test]
-    fn case_58_realm_and_name_cannot_slide_into_each_other() {
+    fn case_1_an_id_has_one_spelling() {
+        let id = "239ff134-7bc6-50e1-bc61-084cc57cabcf";
+        assert!(id.parse::<UserId>().is_ok());
+        let spellings = [
+            id.replace('-', ""),
+            id.to_uppercase(),
+            format!("urn:uuid:{id}"),
+            format!("{{{id}}}"),
+            format!(" {id}"),
+        ];
+        for other in spellings {
+            assert_eq!(other.parse::<UserId>(), Err(IdFault), "{other}");
+            assert_eq!(other.parse::<SessionId>(), Err(IdFault), "{other}");
+        }
+    }
+
+    #[test]
+    fn asvs_58_realm_and_name_cannot_slide_into_each_other() {
         let id = |realm: &str, name: &str| {
             UserId::of(&RealmName::parse(realm).unwrap(), &Username::presented(name).unwrap())
         };

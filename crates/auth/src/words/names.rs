@@ -75,6 +75,10 @@ plain_name!(
     /// A role's name. Compared as written.
     RoleName
 );
+plain_name!(
+    /// The name of an app behind the gateway. Compared as written.
+    AppName
+);
 
 impl RealmName {
     /// The realm that is always there.
@@ -235,5 +239,7 @@ mod tests {
         assert!(RealmName::parse(&"x".repeat(MAX_NAME_BYTES + 1)).is_err());
         assert!(RealmName::parse("a/b").is_err());
         assert!(RoleName::parse("").is_err());
+        assert!(AppName::parse(&"x".repeat(MAX_NAME_BYTES)).is_ok());
+        assert!(AppName::parse(&"x".repeat(MAX_NAME_BYTES + 1)).is_err());
     }
 }

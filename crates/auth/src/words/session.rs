@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::clock::Moment;
 use super::credential::AuthMethod;
 use super::ids::{SessionId, UserId};
-use super::names::{RealmName, Scope};
+use super::names::{AppName, RealmName, Scope};
 use super::token::TokenHash;
 
 /// How long a session may idle and how long it may live, fixed when it is made.
@@ -116,6 +116,8 @@ pub struct SessionRecord {
     pub realm: RealmName,
     /// Where it counts.
     pub scope: Scope,
+    /// The app that it was made for: told to people in lists, never used to decide.
+    pub app: Option<AppName>,
     /// How he logged in.
     pub method: AuthMethod,
     /// When he logged in.

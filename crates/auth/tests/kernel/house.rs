@@ -39,6 +39,26 @@ pub(crate) struct House {
     pub(crate) sessions: Arc<HeldStore>,
     pub(crate) realm: Arc<FakeRealm>,
     pub(crate) kernel: Arc<Kernel>,
+    pub(crate) notebook: Arc<Notebook>,
+}
+
+/// A witness who remembers the refused credentials: realm, name, reason.
+#[derive(Default)]
+pub(crate) struct Notebook(std::sync::Mutex<Vec<String>>);
+
+impl Notebook {
+    /// What he noted, which he forgets.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl auth::Witness for Notebook {
+    fn note(&self, event: auth::Event) {
+        if let auth::Event::LoginFailed { realm, username, address, reason_id } = event {
+            self.0.lock().unwrap().push(format!("{realm} {username} {address} {reason_id}"));
+        }
+    }
 }
 
 impl House {
@@ -74,6 +94,7 @@ impl House {
         let clock_of_parts: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         let keeper = Sessions::new(Arc::clone(&held) as Arc<dyn SessionStore>, Arc::clone(&clock_of_parts));
         keeper.load().await.unwrap();
+        let notebook = Arc::new(Notebook::default());
         let limits =
             ThrottleLimits { attempts_per_user: ATTEMPTS, attempts_per_address: 100, window: WINDOW };
         let kernel = Kernel::new(KernelParts {
@@ -85,9 +106,9 @@ impl House {
             remembered: Remembered::new(&[7; 32]),
             random: |bytes| getrandom::fill(bytes).unwrap(),
             clock: clock_of_parts,
-            witness: Arc::new(auth::Nobody),
+            witness: Arc::clone(&notebook) as Arc<dyn auth::Witness>,
         });
-        Self { clock, store, sessions: held, realm, kernel: Arc::new(kernel) }
+        Self { clock, store, sessions: held, realm, kernel: Arc::new(kernel), notebook }
     }
 
     /// Logs in with everybody's password.
@@ -215,6 +236,7 @@ pub(crate) fn request(name: &str, password: &str, address: &str) -> LoginRequest
         username: username(name),
         password: presented(password).unwrap(),
         scope: scope(),
+        app: None,
         limits: SessionLimits { idle_timeout: IDLE, max_lifetime: MAXIMUM },
         max_sessions: None,
         origin: Origin::new(ip(address), None),

@@ -143,3 +143,26 @@ fn draws_are_random() {
     let [one, two] = [0, 1].map(|_| house.kernel.draw::<32>());
     assert_ne!(*one, *two);
 }
+
+#[tokio::test]
+async fn asvs_109_every_refused_credential_is_told_to_the_witness_once() {
+    let house = House::new().await;
+    house.login("alice", 1).await;
+    house.basic("alice", PASSWORD).await.ok().unwrap();
+    assert!(house.notebook.take().is_empty());
+    let _wrong = house.try_login("Alice", "wrong", 2).await;
+    let _unknown = house.basic("nobody", PASSWORD).await;
+    let elsewhere = LoginRequest { realm: Box::from("nowhere"), ..request("alice", PASSWORD, HERE) };
+    let _no_realm = house.kernel.login(&token(3), elsewhere).await;
+    let none = PresentedPassword { realm: Box::from("native"), username: username("bob"), password: None };
+    let _none = house.ask(Presented { password: Some(none), ..Presented::default() }).await;
+    assert_eq!(
+        house.notebook.take(),
+        [
+            format!("native Alice {HERE} wrong_password"),
+            format!("native nobody {HERE} unknown_user"),
+            format!("nowhere alice {HERE} unknown_realm"),
+            format!("native bob {HERE} wrong_password"),
+        ]
+    );
+}

@@ -7,6 +7,7 @@
 )]
 
 mod directory;
+mod exchange;
 mod forgeries;
 mod house;
 mod logins;

@@ -33,7 +33,7 @@ async fn a_session_lives_from_login_to_logout() {
 }
 
 #[tokio::test]
-async fn case_28_made_up_tokens_are_unknown_and_never_adopted() {
+async fn asvs_28_made_up_tokens_are_unknown_and_never_adopted() {
     let house = House::new().await;
     assert_eq!(why(house.show(77).await), Reason::SessionUnknown);
     let never_given_out = Presented { session: Some(None), ..Presented::default() };
@@ -244,7 +244,7 @@ async fn a_login_whose_eviction_cannot_be_written_leaves_no_live_session() {
 }
 
 #[tokio::test]
-async fn case_12_ends_by_id_and_in_groups_are_counted_once() {
+async fn asvs_12_ends_by_id_and_in_groups_are_counted_once() {
     let house = House::new().await;
     let first = house.login("alice", 1).await.session;
     let second = house.login("alice", 2).await.session;

@@ -57,7 +57,7 @@ pub(crate) fn read(mut reader: Reader<'_>) -> Login {
             .take_size(
                 "hash_memory",
                 (MIN_HASH_MEMORY, MAX_HASH_MEMORY),
-                "Argon2id with t = 2 and p = 1 needs 19MiB to 1GiB (ASVS 11.4.2)",
+                "Argon2id with t = 2 and p = 1 needs 19MiB to 256MiB (ASVS 11.4.2)",
             )
             .or(standard.hash_memory),
         hash_parallel: reader

@@ -151,7 +151,16 @@ impl Dialect for Fusion {
     }
 
     fn identity_names(&self) -> &'static [&'static str] {
-        &["fusion-user-id", "fusion-user-name", "fusion-user", "fusion-realm", "fusion-roles"]
+        &[
+            "fusion-user-id",
+            "fusion-user-name",
+            "fusion-user-realm",
+            "fusion-user-roles",
+            "fusion-user-groups",
+            "fusion-user",
+            "fusion-realm",
+            "fusion-roles",
+        ]
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn create_user(
     permit: &Permit,
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
-    let sent: NewUser = json::read(visit)?;
+    let sent: NewUser = json::read_explained(visit)?;
     let input = users::create::Input {
         username: sent.username,
         realm: sent.realm_name.unwrap_or_else(|| DEFAULT_REALM.to_owned()),
@@ -134,7 +134,7 @@ pub(super) async fn change_user(
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
     let id: UserId = id(visit)?;
-    let sent: ChangedUser = json::read(visit)?;
+    let sent: ChangedUser = json::read_explained(visit)?;
     let present =
         parts.services.kernel.directory().present().account(&id).cloned().ok_or(Refusal::NotFound)?;
     fixed("id", sent.id.as_deref(), &present.id_text)?;
@@ -178,7 +178,7 @@ pub(super) async fn create_role(
     permit: &Permit,
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
-    let sent: SentRole = json::read(visit)?;
+    let sent: SentRole = json::read_explained(visit)?;
     let input = roles::create::Input {
         name: sent.name.unwrap_or_default(),
         description: sent.desc.unwrap_or_default(),
@@ -202,7 +202,7 @@ pub(super) async fn change_role(
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
     let id: Uuid = id(visit)?;
-    let sent: SentRole = json::read(visit)?;
+    let sent: SentRole = json::read_explained(visit)?;
     fixed("id", sent.id.as_deref(), &id.to_string())?;
     if let Some(name) = &sent.name
         && roles::id_of(name) != id
@@ -246,9 +246,12 @@ fn fixed(field: &'static str, sent: Option<&str>, present: &str) -> Result<(), R
     }
 }
 
-/// The id in the path: its second segment below the mount. What is no id names nothing.
-pub(super) fn id<T: FromStr>(visit: &Visit<'_>) -> Result<T, Refusal> {
-    visit.below.split('/').nth(2).and_then(|id| id.parse().ok()).ok_or(Refusal::NotFound)
+/// The id in the path: its second segment below the mount. What is no id names nothing, and neither does another spelling
+/// of one: permissions are judged on the path as it is written.
+pub(super) fn id<T: FromStr + ToString>(visit: &Visit<'_>) -> Result<T, Refusal> {
+    let written = visit.below.split('/').nth(2).ok_or(Refusal::NotFound)?;
+    let id: T = written.parse().map_err(|_| Refusal::NotFound)?;
+    if id.to_string() == written { Ok(id) } else { Err(Refusal::NotFound) }
 }
 
 /// A query parameter that may be given once.

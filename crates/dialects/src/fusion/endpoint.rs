@@ -133,7 +133,7 @@ impl Place {
 }
 
 /// Every endpoint of ours.
-const PLACES: [Place; 9] = {
+const PLACES: [Place; 10] = {
     use Method::{Delete, Get, Head, Patch, Post, Put};
     use Operation as Do;
     [
@@ -152,6 +152,7 @@ const PLACES: [Place; 9] = {
                 (Delete, Do::EndSession),
             ],
         },
+        Place { path: "apps/ID/session", allow: "POST", operations: &[(Post, Do::CreateSession)] },
         Place {
             path: "sessions",
             allow: "GET, HEAD",
@@ -304,9 +305,19 @@ mod tests {
         assert_eq!(at("users/7"), Ok(Operation::ReadUser));
         assert_eq!(at("users/"), Ok(Operation::ReadUser));
         assert_eq!(at("users/7/sessions"), Err(Some("DELETE")));
-        for nothing in
-            ["users/7/", "users/7/x", "users/7/sessions/1", "session/", "session/mine", "Session", "apps"]
-        {
+        assert_eq!(at("apps/demo/session"), Err(Some("POST")));
+        assert_eq!(Operation::at(Method::Post, "apps/demo/session"), Ok(Operation::CreateSession));
+        for nothing in [
+            "users/7/",
+            "users/7/x",
+            "users/7/sessions/1",
+            "session/",
+            "session/mine",
+            "Session",
+            "apps",
+            "apps/demo",
+            "apps/demo/sessions",
+        ] {
             assert_eq!(at(nothing), Err(None), "{nothing}");
         }
     }

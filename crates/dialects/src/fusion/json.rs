@@ -21,8 +21,20 @@ pub(super) fn answer(status: u16, body: &impl Serialize) -> Answer {
 /// Reads a JSON body.
 ///
 /// # Errors
-/// 415 for JSON under another media type; 400 for what is no JSON, or not of the form that is asked for.
+/// 415 for JSON under another media type; 400 for what is no JSON object, or not of the form that is asked for.
 pub(super) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
+    read_or(visit, |_| Refusal::BadRequest("the body is not the JSON that is expected"))
+}
+
+/// As [`read`], and tells an administrator what is wrong with his body.
+pub(super) fn read_explained<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
+    read_or(visit, |error| Refusal::Invalid { field: "body", why: error.to_string() })
+}
+
+fn read_or<T: DeserializeOwned>(
+    visit: &Visit<'_>,
+    wrong: impl FnOnce(serde_json::Error) -> Refusal,
+) -> Result<T, Refusal> {
     let mut types = visit.request.values("content-type");
     let is_json = match (types.next(), types.next()) {
         (Some(value), None) => {
@@ -39,8 +51,11 @@ pub(super) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal>
             Refusal::BadRequest("the body is no JSON")
         });
     }
-    serde_json::from_slice(&visit.body)
-        .map_err(|_| Refusal::BadRequest("the body is not the JSON that is expected"))
+    // A list of the values in the order of our fields is no body of ours, though serde would read it as one.
+    if visit.body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::BadRequest("the body is no JSON object"));
+    }
+    serde_json::from_slice(&visit.body).map_err(wrong)
 }
 
 fn stamp<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +141,8 @@ pub(super) struct Session<'a> {
     username: Option<&'a str>,
     realm_name: &'a str,
     mount: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
     method: &'a str,
     address: String,
     user_agent: Option<&'a str>,
@@ -152,6 +169,7 @@ impl<'a> Session<'a> {
             username: account.map(|account| account.user.username.shown()),
             realm_name: session.realm.as_str(),
             mount: session.scope.as_str(),
+            app: session.app.as_ref().map(auth::AppName::as_str),
             method: session.method.as_str(),
             address: session.origin.address.to_string(),
             user_agent: session.origin.user_agent.as_deref(),

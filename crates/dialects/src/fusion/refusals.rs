@@ -199,6 +199,27 @@ mod tests {
                 format!("{:<22} {status} {code}\n", reason.reason_id())
             })
             .collect();
-        insta::assert_snapshot!(table);
+        let expected = concat!(
+            "no_credentials         401 unauthorized\n",
+            "malformed_credentials  401 invalid-credentials\n",
+            "conflicting_cookies    400 bad-request\n",
+            "session_unknown        401 session-unknown\n",
+            "session_idle           401 session-idle-timeout\n",
+            "session_too_old        401 session-timeout\n",
+            "session_ended          401 session-unknown\n",
+            "session_user_gone      401 session-unknown\n",
+            "unknown_realm          401 unknown-realm\n",
+            "realm_disabled         401 unknown-realm\n",
+            "realm_unavailable      503 realm-unavailable\n",
+            "unknown_user           401 invalid-credentials\n",
+            "wrong_password         401 invalid-credentials\n",
+            "user_disabled          401 invalid-credentials\n",
+            "too_many_attempts      429 too-many-attempts\n",
+            "invalid_token          401 invalid-token\n",
+            "forbidden              403 forbidden\n",
+            "cross_site             403 forbidden\n",
+            "store_failed           503 store-unavailable\n",
+        );
+        assert_eq!(table, expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use api::sessions::{create, describe as describing, end as ending};
 use auth::trust::Permit;
-use auth::{LoginRequest, Origin, Password, SessionToken, Username};
+use auth::{AppName, LoginRequest, Origin, Password, SessionToken, Username};
 use gateway::{Answer, Refusal, Visit};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -19,12 +19,13 @@ struct Login {
     password: Zeroizing<String>,
 }
 
-/// `POST /session`: judged by its body alone.
+/// `POST /session`, `POST /apps/APP/session`: judged by its body alone.
 pub(super) async fn create(
     parts: &FusionParts,
     permit: &Permit,
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
+    let app = app(visit)?;
     let login: Login = json::read(visit)?;
     let username =
         Username::presented(&login.username).map_err(|_| Refusal::BadRequest("no usable user name"))?;
@@ -34,6 +35,7 @@ pub(super) async fn create(
         username,
         password,
         scope: parts.scope.clone(),
+        app,
         limits: parts.limits,
         max_sessions: parts.max_sessions_per_user,
         origin: origin(visit),
@@ -60,6 +62,17 @@ pub(super) async fn end(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>)
     }
     let take = parts.cookie.take(visit.request.secure());
     Ok(Answer::empty(204).field("Set-Cookie", take).field("Clear-Site-Data", "\"cache\""))
+}
+
+/// The app in the path, where the login is at one. Whether there is such an app is its backend's business: the name is kept
+/// for lists, and what could be no name is refused before anybody looks at the password.
+fn app(visit: &Visit<'_>) -> Result<Option<AppName>, Refusal> {
+    let Some(segment) = visit.below.strip_prefix("/apps/").and_then(|rest| rest.split('/').next()) else {
+        return Ok(None);
+    };
+    let name = String::from_utf8(auth::path::decode(segment.as_bytes()));
+    let name = name.ok().and_then(|name| AppName::parse(&name).ok());
+    name.map(Some).ok_or(Refusal::BadRequest("no usable app name"))
 }
 
 /// Every session cookie that came along, however many and whatever they are worth.

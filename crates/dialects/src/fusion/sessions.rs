@@ -22,7 +22,8 @@ pub(super) fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> R
         None => None,
         Some(text) => Some(text.parse::<UserId>().map_err(|_| Refusal::BadRequest("user is no id"))?),
     };
-    let filter = listing::Filter { user, realm: sole(visit, "realm")?, ended, after, limit };
+    let filter =
+        listing::Filter { user, realm: sole(visit, "realm")?, app: sole(visit, "app")?, ended, after, limit };
     let (found, more) = listing::run(&parts.services, permit, &filter).map_err(said)?;
     let now = parts.services.kernel.clock().now();
     let snapshot = parts.services.kernel.directory().present();

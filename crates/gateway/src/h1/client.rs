@@ -7,12 +7,13 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWrite as _;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::body::RequestBody;
 use super::fault::{BodyFault, Gone, HeadFault};
@@ -37,6 +38,9 @@ pub(crate) const READ_AHEAD: usize = 16 * 1024;
 pub(crate) const MAX_DRAIN: u64 = 64 * 1024;
 /// How long an unread body may take to arrive before the connection is given up instead.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// How long a body for one of our own endpoints may take as a whole, however steadily it drips: none of them takes more
+/// than 256 KiB.
+const WHOLE_BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a connection that was closed towards the client is still read, so that the answer is not lost to
 /// a reset.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -159,7 +163,9 @@ impl Client {
     }
 
     /// The Connection field, line end included, for an answer to the present request; possibly empty.
-    pub(crate) fn connection_field(&self) -> &'static [u8] {
+    pub(crate) fn connection_field(&mut self) -> &'static [u8] {
+        // A stop that was asked for meanwhile makes this answer the last.
+        let _ = self.poll_stop(&mut Context::from_waker(Waker::noop()));
         match (self.is_closing(), self.version_1_1) {
             (true, _) => b"Connection: close\r\n",
             (false, true) => b"",
@@ -295,7 +301,7 @@ impl Client {
         &mut self,
         body: &mut RequestBody,
         limit: usize,
-    ) -> Result<Vec<u8>, BodyFault> {
+    ) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
         let result = self.read_body(body, limit).await;
         if result.is_err() {
             self.closing = true;
@@ -303,7 +309,11 @@ impl Client {
         result
     }
 
-    async fn read_body(&mut self, body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    async fn read_body(
+        &mut self,
+        body: &mut RequestBody,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
         if body.declared_rest().is_some_and(|rest| rest > limit as u64) {
             return Err(BodyFault::TooLarge);
         }
@@ -312,7 +322,8 @@ impl Client {
             body.stop_expecting();
         }
         // Reserved at once, so that growing leaves no copies of a secret behind.
-        let mut whole = Vec::with_capacity(limit.min(BODY_BUFFER));
+        let mut whole = Zeroizing::new(Vec::with_capacity(limit.min(BODY_BUFFER)));
+        let last = now() + WHOLE_BODY_TIME;
         loop {
             let mut fits = true;
             let taken = body.take_wiped(&mut self.read, |piece| {
@@ -323,13 +334,12 @@ impl Client {
             });
             taken?;
             if !fits {
-                whole.fill(0);
                 return Err(BodyFault::TooLarge);
             }
             if body.is_complete() {
                 return Ok(whole);
             }
-            let deadline = now() + self.limits.body_timeout;
+            let deadline = last.min(now() + self.limits.body_timeout);
             poll_fn(|context| self.poll_body(deadline, context)).await?;
         }
     }

@@ -24,7 +24,8 @@ pub(crate) enum HeadFault {
     /// A field line has a bad name, a space before its colon, is folded, or has a control byte (RFC 9112
     /// section 5).
     Field,
-    /// More than [`MAX_FIELDS`](super::MAX_FIELDS) fields.
+    /// More than [`MAX_FIELDS`](super::MAX_FIELDS) fields, or, from a backend, more than
+    /// [`MAX_CONNECTION_MEMBERS`](super::MAX_CONNECTION_MEMBERS) members of Connection.
     TooManyFields,
     /// The head is longer than [`MAX_HEAD`](super::MAX_HEAD).
     TooLarge,
@@ -98,7 +99,7 @@ impl std::error::Error for HeadFault {}
 pub(crate) enum BodyFault {
     /// Longer than the caller allows.
     TooLarge,
-    /// No byte arrived within the body time-out.
+    /// No byte arrived within the body time-out, or too few over a longer time.
     Timeout,
     /// The chunked coding is malformed (RFC 9112 section 7.1).
     Malformed,

@@ -8,7 +8,10 @@ use bytes::BytesMut;
 use super::chunked::{Decoder, MAX_TRAILER, encode_chunk};
 use super::field::{is_field_value, is_token};
 use super::request::take_request;
-use super::{FieldRef, MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET, is_host, take_response};
+use super::{
+    FieldRef, Known, MAX_CONNECTION_MEMBERS, MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET, is_host, members,
+    take_response,
+};
 
 fn check_fields<'a>(fields: impl Iterator<Item = FieldRef<'a>>) {
     let mut count = 0;
@@ -40,6 +43,7 @@ pub fn response_head(data: &[u8]) {
         let before = buffer.len();
         let Ok(Some(head)) = take_response(&mut buffer) else { return };
         assert!(before - buffer.len() <= MAX_HEAD);
+        assert!(head.values(Known::Connection).flat_map(members).count() <= MAX_CONNECTION_MEMBERS);
         assert!((100..=999).contains(&head.status()));
         assert!(head.reason().iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f)));
         check_fields(head.fields());

@@ -28,6 +28,8 @@ pub(crate) use framing::Framing;
 pub(crate) use host::is_host;
 pub(crate) use io::Io;
 pub(crate) use request::RequestHead;
+#[cfg(test)]
+pub(crate) use request::take_request;
 pub(crate) use response::{ResponseHead, take_response};
 
 /// The longest head, request or status line and the last empty line included. Must stay below 64 KiB: spans
@@ -39,6 +41,10 @@ pub(crate) const MAX_TARGET: usize = 8 * 1024;
 
 /// The most fields of a head or a trailer section.
 pub(crate) const MAX_FIELDS: usize = 100;
+
+/// The most members of Connection, over all its lines. Each is compared with every field, and nobody has a use for more
+/// than a few.
+pub(crate) const MAX_CONNECTION_MEMBERS: usize = 32;
 
 /// The longest method name; the longest registered one has 17 letters.
 pub(crate) const MAX_METHOD: usize = 32;

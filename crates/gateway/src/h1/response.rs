@@ -8,9 +8,9 @@ use std::mem::MaybeUninit;
 use bytes::BytesMut;
 
 use super::fault::HeadFault;
-use super::field::{self, Block, FieldRef, Known};
+use super::field::{self, Block, FieldRef, Known, members};
 use super::framing::{Framing, framing};
-use super::{MAX_FIELDS, MAX_HEAD};
+use super::{MAX_CONNECTION_MEMBERS, MAX_FIELDS, MAX_HEAD};
 
 /// A response head that has exactly one reading. No `Debug`: it carries cookies.
 pub(crate) struct ResponseHead {
@@ -97,6 +97,9 @@ pub(crate) fn take_response(buffer: &mut BytesMut) -> Result<Option<ResponseHead
     let lists = |member| field::lists(bytes, &spans, Known::Connection, member);
     let keep_alive = !lists(b"close") && (version_1_1 || lists(b"keep-alive"));
     let block = Block::new(buffer.split_to(length).freeze(), spans);
+    if block.values(Known::Connection).flat_map(members).nth(MAX_CONNECTION_MEMBERS).is_some() {
+        return Err(HeadFault::TooManyFields);
+    }
     Ok(Some(ResponseHead { block, status, reason, framing, keep_alive }))
 }
 
@@ -189,6 +192,19 @@ mod tests {
         assert_eq!(fault(b"HTTP/1.1 099 OK\r\n\r\n"), HeadFault::RequestLine);
         assert_eq!(fault(b"HTTP/1.1 2000 OK\r\n\r\n"), HeadFault::RequestLine);
         assert_eq!(fault(b"<html>"), HeadFault::Version);
+    }
+
+    #[test]
+    fn connection_names_few_fields() {
+        for (count, fits) in [(MAX_CONNECTION_MEMBERS, true), (MAX_CONNECTION_MEMBERS + 1, false)] {
+            let text = format!("HTTP/1.1 200 OK\r\nConnection: {}\r\n\r\n", vec!["x"; count].join(",, "));
+            assert_eq!(
+                take(text.as_bytes()).map(|head| head.is_some()),
+                fits.then_some(true).ok_or(HeadFault::TooManyFields)
+            );
+            let text = format!("HTTP/1.1 200 OK\r\n{}\r\n", "Connection: x\r\n".repeat(count));
+            assert_eq!(take(text.as_bytes()).is_ok(), fits);
+        }
     }
 
     #[test]

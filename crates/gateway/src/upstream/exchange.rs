@@ -312,7 +312,8 @@ impl Attempt<'_> {
             (false, true, _) => (Wait::Backend, self.timeouts.stall),
             (false, false, _) => (Wait::Answer, self.timeouts.answer),
         };
-        let deadline = self.patience.until(wait, within);
+        let silent = self.patience.until(wait, within);
+        let deadline = if wait == Wait::Body { self.upload.deadline(silent) } else { silent };
         ready!(self.client.timer.poll_until(deadline, context));
         match wait {
             Wait::Continue => self.ask(),

@@ -291,6 +291,68 @@ async fn a_silent_uploader_and_a_backend_that_takes_nothing_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn case_39_an_upload_that_drips_has_an_end() {
+    // A byte every nine seconds is never silent for ten: the seventh would come after 63 s. If 4 KiB have come with the
+    // sixth there is another minute from then, 54 s, on; a byte less, and there is none.
+    for (sixth, pieces, status, ends) in
+        [(1, 6, 200, 54), (1, 7, 408, 60), (4091, 12, 200, 108), (4091, 13, 408, 114), (4090, 7, 408, 60)]
+    {
+        let mut setup = Setup::new();
+        let mut backend = setup.pooled();
+        let start = now();
+        let length = pieces - 1 + sixth;
+        let head = upload("PUT", &format!("Content-Length: {length}\r\n"), "");
+        say(&mut setup.client, &head).await;
+        let (mut reading, mut writing) = tokio::io::split(setup.client);
+        let dripping = async {
+            for piece in 1..=pieces {
+                tokio::time::sleep(Duration::from_secs(9)).await;
+                let _ = writing.write_all(&vec![b'x'; if piece == 6 { sixth } else { 1 }]).await;
+            }
+        };
+        let serving = async {
+            let mut rest = vec![0; head.len() + length];
+            if backend.read_exact(&mut rest).await.is_ok() {
+                say(&mut backend, OK).await;
+            }
+        };
+        let answer = async { (hear_once(&mut reading).await, start.elapsed().as_secs()) };
+        let ((answer, seconds), (), ()) = tokio::join!(answer, dripping, serving);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{sixth} {pieces}: {answer}");
+        assert_eq!(seconds, ends, "{sixth} {pieces}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_backend_does_not_take_is_not_the_clients_slowness() {
+    // Six times nine seconds of waiting for the client, and in their middle fifty for the backend; then a seventh nine.
+    for (last, status) in [("", 200), ("x", 408)] {
+        let mut setup = Setup::new();
+        let (ours, mut backend) = tokio::io::duplex(64);
+        setup.pool.insert(&setup.upstream, ours);
+        let length = 3000 + 6 + last.len();
+        let head = upload("PUT", &format!("Content-Length: {length}\r\n"), "");
+        say(&mut setup.client, &head).await;
+        hear(&mut backend, &head).await;
+        let nine = Duration::from_secs(9);
+        let mut taken = [0; 3001];
+        for piece in [1, 1, 3001, 1, 1, 1] {
+            tokio::time::sleep(nine).await;
+            say(&mut setup.client, "x".repeat(piece)).await;
+            if piece > 1 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+            }
+            backend.read_exact(&mut taken[..piece]).await.unwrap();
+        }
+        if last.is_empty() {
+            say(&mut backend, OK).await;
+        }
+        let answer = hear_once(&mut setup.client).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn malformed_answers_are_not_relayed() {
     for (answer, fault) in [
         ("HTTP/1.1 200 OK\nA: b\r\n\r\n", UpstreamFault::Malformed(HeadFault::LineEnd)),

@@ -13,7 +13,7 @@ use super::exchange::{Answered, poll_watch};
 use super::pool::Lease;
 use super::upload::{Stopped, Upload};
 use crate::h1::timer::{Patience, Wait, now};
-use crate::h1::{BodyFault, Client, RequestBody};
+use crate::h1::{BodyFault, Client, Framing, RequestBody};
 
 /// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub(crate) async fn relay(
     } = answered;
     let status = answer.status();
     let bodiless = head_request || matches!(status, 204 | 304);
-    let ends_with_close = !bodiless && answer.framing() == crate::h1::Framing::Undeclared;
+    let ends_with_close = !bodiless && answer.framing() == Framing::Undeclared;
+    let may_follow = bodiless && !matches!(answer.framing(), Framing::Undeclared | Framing::Length(0));
     let mut download = Download::begin(client, status, answer.framing(), bodiless, head, trailers);
     let mut run = Run {
         client,
@@ -88,7 +89,10 @@ pub(crate) async fn relay(
         client.reset();
     }
     let whole = matches!(outcome, Outcome::Complete { .. }) && upload.is_complete();
-    let keeps = answer.keep_alive() && !ends_with_close && !binds_connection;
+    // An answer to HEAD, a 204 or a 304 has no body, but a faulty backend may send the one that it declares, and late:
+    // the next user on the connection would get it for an answer. Backends that are not faulty declare one to HEAD
+    // too, and nothing tells them apart in time: each such answer costs a new connection.
+    let keeps = answer.keep_alive() && !ends_with_close && !may_follow && !binds_connection;
     if whole && keeps && lease.connection().read.is_empty() {
         lease.give_back(max_idle);
     }
@@ -165,7 +169,10 @@ impl Run<'_> {
             wait => self.download_patience.until(wait, self.timeouts.stall),
         });
         let up = self.upload.is_open().then(|| match self.upload.waiting() {
-            Wait::Body => self.upload_patience.until(Wait::Body, self.client.limits().body_timeout),
+            Wait::Body => {
+                let silent = self.upload_patience.until(Wait::Body, self.client.limits().body_timeout);
+                self.upload.deadline(silent)
+            }
             wait => self.upload_patience.until(wait, self.timeouts.stall),
         });
         let Some(deadline) = down.into_iter().chain(up).min() else { return Poll::Ready(Some(End::Done)) };

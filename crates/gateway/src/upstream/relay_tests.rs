@@ -102,29 +102,42 @@ async fn framings_are_translated_for_each_client() {
 #[tokio::test(start_paused = true)]
 async fn answers_without_a_body_have_none_whatever_they_declare() {
     let head = GET.replace("GET", "HEAD");
-    for (request, answer, expected) in [
+    // The last: whether the backend's connection is used again. Not where a body is declared that may yet come.
+    for (request, answer, expected, idle) in [
         (
             head.as_str(),
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+            0,
         ),
-        (&head, "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"),
+        (
+            &head,
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            1,
+        ),
+        (&head, "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", 1),
         (
             &head,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            0,
         ),
-        (GET, "HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n"),
-        (GET, "HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n"),
+        (GET, "HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", 1),
+        (GET, "HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", 1),
+        (GET, "HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", 0),
+        (GET, "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", 0),
         (
             GET,
             "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n",
             "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n",
+            0,
         ),
-        (GET, "HTTP/1.1 304 Not\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 304 Not\r\n\r\n"),
+        (GET, "HTTP/1.1 304 Not\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 304 Not\r\n\r\n", 0),
+        (GET, "HTTP/1.1 304 Not\r\n\r\n", "HTTP/1.1 304 Not\r\n\r\n", 1),
     ] {
         let (text, relayed, counts) = answered(request, answer, false).await;
-        assert_eq!((text.as_str(), relayed.outcome, counts), (expected, REUSED, (1, 1)), "{answer}");
+        assert_eq!((text.as_str(), relayed.outcome, counts), (expected, REUSED, (idle, idle)), "{answer}");
     }
     // A backend that sends one all the same has lost the thread.
     let (text, relayed, counts) = answered(&head, OK, false).await;
@@ -351,6 +364,27 @@ async fn an_upload_that_stops_after_the_answer_ends_the_connection() {
     assert_eq!(start.elapsed().as_secs(), 10);
     assert_eq!(hear_all(&mut backend).await, "");
     assert_eq!(setup.finish().await[0].unwrap().outcome, CLOSED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_39_an_upload_that_drips_after_the_answer_ends_the_connection() {
+    let mut setup = Setup::new();
+    let mut backend = setup.pooled();
+    let start = now();
+    say(&mut setup.client, UPLOAD).await;
+    hear(&mut backend, UPLOAD).await;
+    say(&mut backend, OK).await;
+    hear(&mut setup.client, OK).await;
+    let (mut reading, mut writing) = tokio::io::split(setup.client);
+    let dripping = async {
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            let _ = writing.write_all(b"x").await;
+        }
+    };
+    let end = async { (hear_all(&mut reading).await, start.elapsed().as_secs()) };
+    assert_eq!(tokio::join!(end, dripping).0, (String::new(), 60));
+    assert_eq!(setup.gateway.await.unwrap()[0].unwrap().outcome, CLOSED);
 }
 
 #[tokio::test]

@@ -5,13 +5,21 @@
 
 use std::io::Write as _;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use crate::h1::chunked::{TrailerFilter, encode_chunk, encode_end};
 use crate::h1::client::{BODY_BUFFER, BODY_ROOM};
 use crate::h1::io::make_room;
-use crate::h1::timer::Wait;
+use crate::h1::timer::{Wait, now};
 use crate::h1::{BodyFault, Client, Framing, RequestBody};
+
+/// How many bytes of its body a client delivers at the least ...
+const LEAST_PORTION: u64 = 4 * 1024;
+/// ... in this much time that it was waited for: a body that drips has an end.
+const PORTION_TIME: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -34,6 +42,37 @@ pub(super) enum Stopped {
     Client(BodyFault),
 }
 
+/// How fast a client delivers its body. Only the time in which nobody but the client is waited for counts.
+struct Pace {
+    /// How much of the body had arrived when this portion began.
+    from: u64,
+    /// What is left of the portion's time when the present wait began.
+    left: Duration,
+    /// Since when the client is waited for, where it is.
+    since: Option<Instant>,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self { from: 0, left: PORTION_TIME, since: None }
+    }
+
+    /// The client is waited for, and `bytes` of the body have arrived.
+    fn wait(&mut self, bytes: u64) {
+        if bytes - self.from >= LEAST_PORTION {
+            *self = Self { from: bytes, ..Self::begin() };
+        }
+        self.since.get_or_insert_with(now);
+    }
+
+    /// Something has arrived.
+    fn rest(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(now() - since);
+        }
+    }
+}
+
 /// The request's way out.
 pub(super) struct Upload {
     stage: Stage,
@@ -43,6 +82,7 @@ pub(super) struct Upload {
     unflushed: bool,
     progress: bool,
     waiting: Wait,
+    pace: Pace,
     bytes: u64,
     limit: u64,
     trailers: TrailerFilter,
@@ -81,6 +121,7 @@ impl Upload {
             unflushed: true,
             progress: false,
             waiting: Wait::Backend,
+            pace: Pace::begin(),
             bytes: 0,
             limit,
             trailers,
@@ -192,12 +233,17 @@ impl Upload {
         ready!(self.poll_flush(connection, context))?;
         self.waiting = Wait::Body;
         make_room(&mut client.read, BODY_ROOM, BODY_BUFFER);
-        match ready!(client.io.poll_fill(&mut client.read, context)) {
-            Ok(1..) => {
+        match client.io.poll_fill(&mut client.read, context) {
+            Poll::Ready(Ok(1..)) => {
+                self.pace.rest();
                 self.progress = true;
                 Poll::Ready(Ok(()))
             }
-            Ok(0) | Err(_) => Poll::Ready(Err(Stopped::Client(BodyFault::Gone))),
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Stopped::Client(BodyFault::Gone))),
+            Poll::Pending => {
+                self.pace.wait(self.bytes);
+                Poll::Pending
+            }
         }
     }
 
@@ -233,6 +279,11 @@ impl Upload {
     /// backend's leave ([`Wait::Continue`]).
     pub(super) fn waiting(&self) -> Wait {
         self.waiting
+    }
+
+    /// Until when a client that is waited for has to deliver more: no later than `silent`, and sooner where it is slow.
+    pub(super) fn deadline(&self, silent: Instant) -> Instant {
+        self.pace.since.map_or(silent, |since| silent.min(since + self.pace.left))
     }
 
     /// Whether something moved since this was asked last.
@@ -283,6 +334,8 @@ impl Upload {
     pub(super) fn rewind(&mut self, body: &RequestBody) {
         self.sent = 0;
         self.unflushed = true;
+        // Connecting anew was not the client's time.
+        self.pace.since = None;
         self.stage = if body.expects_continue() { Stage::Held } else { Stage::Flowing };
     }
 }

@@ -2,7 +2,6 @@
 
 use auth::permission::Method;
 use auth::trust::{Authorized, Permit};
-use zeroize::Zeroizing;
 
 use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform};
@@ -38,7 +37,7 @@ pub(super) async fn act(house: &House, allowed: Allowed<'_>, wire: &mut Wire<'_>
 async fn perform(authorized: Authorized<Perform<'_>>, wire: &mut Wire<'_>) -> Result<Answer, Stop> {
     let (Perform { clean, below, own, .. }, permit) = authorized.spend();
     let body = wire.client.read_whole(&mut wire.body, own.body_limit()).await?;
-    let visit = Visit { request: clean, below, body: Zeroizing::new(body) };
+    let visit = Visit { request: clean, below, body };
     Ok(own.perform(visit, permit).await?)
 }
 
@@ -78,6 +77,7 @@ async fn forward(
                 action.backends.shun(member, clock);
                 fault = UpstreamFault::Unreachable(why);
             }
+            Err(UpstreamFault::Saturated) => fault = UpstreamFault::Saturated,
             Err(other) => return Err(other.into()),
         }
     }

@@ -25,7 +25,7 @@ pub(super) async fn send(
 ) -> Next {
     let answer = match acted {
         Ok(Acted::Own(answer)) => answer,
-        Ok(Acted::Backend(answered)) => return relay(clean, *answered, wire, record).await,
+        Ok(Acted::Backend(answered)) => return relay(house, clean, *answered, wire, record).await,
         Err(Stop::Gone) => {
             record.reason_id = Some("client_gone");
             wire.client.close();
@@ -40,7 +40,8 @@ pub(super) async fn send(
             dialect.refuse(&refusal, clean)
         }
     };
-    own(house, &answer, clean.is_some_and(|clean| clean.head.method() == b"HEAD"), wire, record).await
+    let head_only = record.is_head();
+    own(house, &answer, head_only, wire, record).await
 }
 
 /// Answers a head that cannot be read, and writes that down. The connection ends after it.
@@ -105,6 +106,7 @@ fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], ou
 }
 
 async fn relay(
+    house: &House,
     clean: Option<&Clean<'_>>,
     answered: Answered,
     wire: Wire<'_>,
@@ -113,7 +115,7 @@ async fn relay(
     let Wire { client, body, .. } = wire;
     record.status = answered.head().status();
     let mut out = client.scratch();
-    write_backends(answered.head(), clean, record.mount, &mut out);
+    write_backends(house, answered.head(), clean, record.mount, &mut out);
     let relayed = upstream::relay(client, answered, body, out).await;
     record.bytes_up = relayed.bytes_up;
     record.bytes_down = relayed.bytes_down;
@@ -129,7 +131,13 @@ async fn relay(
 
 /// Writes the head of a backend's answer as the client will see it, without framing: what the backend sent, less
 /// hop-by-hop fields, and less a cookie that would take the place of ours.
-fn write_backends(head: &ResponseHead, clean: Option<&Clean<'_>>, mount: Option<&Mount>, out: &mut Vec<u8>) {
+fn write_backends(
+    house: &House,
+    head: &ResponseHead,
+    clean: Option<&Clean<'_>>,
+    mount: Option<&Mount>,
+    out: &mut Vec<u8>,
+) {
     use std::io::Write as _;
 
     let _ = write!(out, "HTTP/1.1 {} ", head.status());
@@ -155,10 +163,16 @@ fn write_backends(head: &ResponseHead, clean: Option<&Clean<'_>>, mount: Option<
             act::field(out, one.name, one.value);
         }
     }
+    // Whoever has a clock and forwards an answer without a date adds one (RFC 9110 section 6.6.1).
+    if !head.fields().any(|one| one.name.eq_ignore_ascii_case(b"date")) {
+        act::field(out, b"Date", house.date().as_bytes());
+    }
     out.extend_from_slice(VIA);
 }
 
 fn sets(value: &[u8], cookie: &[u8]) -> bool {
     let name = value.split(|&b| b == b'=' || b == b';').next().unwrap_or_default();
-    crate::h1::trim(name) == cookie
+    let name = crate::h1::trim(name);
+    // Browsers send a cookie without a name as its bare value, which can look like ours (RFC 6265bis section 5.6).
+    name.is_empty() || name == cookie
 }

@@ -29,6 +29,8 @@ pub struct Clean<'a> {
     peer_trusted: bool,
     /// Which fields survive, one bit for each place.
     kept: u128,
+    /// Whether it came with fields that only the gateway, or a proxy before it, may set.
+    told_of_others: bool,
 }
 
 /// Cleans a request.
@@ -41,7 +43,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
         Cow::Owned(path) => Some(path.into_boxed_str()),
     };
     let peer_trusted = house.trusts(peer.address.ip());
-    let kept = kept(house, head);
+    let (kept, told_of_others) = kept(house, head)?;
     let (client, secure, host) = if peer_trusted {
         (
             forwarded_client(house, head, peer.address.ip()),
@@ -61,6 +63,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
         host,
         peer_trusted,
         kept,
+        told_of_others,
     })
 }
 
@@ -80,12 +83,9 @@ fn path_of(head: &RequestHead) -> &[u8] {
 }
 
 /// Removes hop-by-hop fields (RFC 9110 section 7.6.1) and the clients' copies of ours.
-fn kept(house: &House, head: &RequestHead) -> u128 {
-    let mut named: smallvec::SmallVec<[&[u8]; 8]> = smallvec::SmallVec::new();
-    for list in head.values(Known::Connection) {
-        named.extend(h1::members(list).filter(|member| !protected(member)));
-    }
-    let mut kept = 0u128;
+fn kept(house: &House, head: &RequestHead) -> Result<(u128, bool), Refusal> {
+    let named = named(head)?;
+    let (mut kept, mut told_of_others) = (0u128, false);
     for (place, field) in head.fields().enumerate() {
         let hop_by_hop = matches!(
             field.known,
@@ -111,11 +111,26 @@ fn kept(house: &House, head: &RequestHead) -> u128 {
             Known::Other => house.own_names.holds(field.name),
             _ => false,
         };
+        told_of_others |= own;
         if !hop_by_hop && !own {
             kept |= 1 << place;
         }
     }
-    kept
+    Ok((kept, told_of_others))
+}
+
+/// The fields that the client calls hop-by-hop.
+fn named(head: &RequestHead) -> Result<smallvec::SmallVec<[&[u8]; 8]>, Refusal> {
+    let mut named = smallvec::SmallVec::new();
+    for (count, member) in head.values(Known::Connection).flat_map(h1::members).enumerate() {
+        if count == h1::MAX_CONNECTION_MEMBERS {
+            return Err(Refusal::BadRequest("Connection has too many members"));
+        }
+        if !protected(member) {
+            named.push(member);
+        }
+    }
+    Ok(named)
 }
 
 /// Fields that a client may not have removed by naming them in `Connection` (security.md case 8).
@@ -209,13 +224,20 @@ impl Clean<'_> {
     }
 
     /// Whether the request comes from this machine, and from nobody behind it: a proxy on this machine that is not a
-    /// trusted one would make every client look local.
+    /// trusted one would make every client look local, and so would a page in a browser on this machine whose name
+    /// somebody lets point here (DNS rebinding; security.md case 32).
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let through_somebody = self.head.fields().any(|field| {
-            matches!(field.known, Known::Via | Known::Forwarded | Known::XForwardedFor | Known::XRealIp)
-        });
-        self.peer.address.ip().to_canonical().is_loopback() && self.client.is_loopback() && !through_somebody
+        let says = |which: fn(&h1::FieldRef<'_>) -> bool| self.head.fields().any(|field| which(&field));
+        // Proxies that say nothing of themselves speak HTTP/1.0 by default.
+        let through_somebody =
+            self.told_of_others || !self.head.version_1_1() || says(|f| f.known == Known::Via);
+        let by_a_page = says(|field| matches!(field.known, Known::Origin | Known::SecFetchSite));
+        let by_our_name = || self.asked_host().is_some_and(is_name_of_this_machine);
+        self.peer.address.ip().to_canonical().is_loopback()
+            && self.client.is_loopback()
+            && !through_somebody
+            && (!by_a_page || by_our_name())
     }
 
     pub(crate) fn asked_host(&self) -> Option<&str> {
@@ -259,6 +281,18 @@ impl Clean<'_> {
     }
 }
 
+/// Whether a `Host` can mean no machine but this one (RFC 6761 section 6.3).
+fn is_name_of_this_machine(host: &str) -> bool {
+    if let Ok(address) = host.parse::<std::net::SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return address.is_loopback();
+    }
+    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 fn form_decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -287,6 +321,42 @@ fn hex(digit: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connection_names_few_fields() {
+        // Those that are protected, and those of a second line, count as well.
+        for (first, fits) in [(h1::MAX_CONNECTION_MEMBERS - 2, true), (h1::MAX_CONNECTION_MEMBERS - 1, false)]
+        {
+            let list = vec!["x"; first].join(",");
+            let text =
+                format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {list}\r\nConnection: host, y\r\n\r\n");
+            let head = h1::take_request(&mut bytes::BytesMut::from(text.as_bytes())).unwrap().unwrap();
+            match named(&head) {
+                Ok(named) => assert!(fits && named.len() == first + 1),
+                Err(refusal) => assert!(!fits && refusal.reason_id() == "bad_request"),
+            }
+        }
+    }
+
+    #[test]
+    fn case_32_names_of_this_machine_and_of_others() {
+        for own in
+            ["localhost", "LocalHost:80", "a.localhost", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:8764"]
+        {
+            assert!(is_name_of_this_machine(own), "{own}");
+        }
+        for other in [
+            "",
+            "localhost.evil",
+            "evil.test:80",
+            "127.0.0.1.evil.test",
+            "notlocalhost",
+            "10.0.0.1",
+            "[::2]:1",
+        ] {
+            assert!(!is_name_of_this_machine(other), "{other}");
+        }
+    }
 
     #[test]
     fn form_values_are_decoded_once() {

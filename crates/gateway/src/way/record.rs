@@ -48,6 +48,11 @@ impl<'r> Record<'r> {
         }
     }
 
+    /// Whether an answer has no body, whatever it says: also where nothing else of the request can be trusted.
+    pub(super) fn is_head(&self) -> bool {
+        self.arrived.head.method() == b"HEAD"
+    }
+
     /// Notes who asks.
     pub(super) fn known(&mut self, caller: &Caller) {
         if let Some(known) = caller.known().filter(|_| self.wanted) {

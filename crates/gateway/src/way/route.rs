@@ -31,10 +31,7 @@ pub(super) fn route<'r>(
     clean: &'r Clean<'r>,
     record: &mut Record<'r>,
 ) -> Result<Routed<'r>, Refusal> {
-    let mounts = house.mounts.iter();
-    let found =
-        mounts.filter_map(|mount| Some((mount, auth::path::below_mount(clean.path(), &mount.path)?))).next();
-    let (mount, below) = found.ok_or(Refusal::NotFound)?;
+    let (mount, below) = house.mount(clean.path())?;
     record.mount = Some(mount);
     let claimed = claim(house, mount, clean, below)?;
     record.action = match &claimed {
@@ -62,10 +59,10 @@ fn claim<'r>(
         // And no backend is behind that listener.
         Claim::Backend if clean.peer.administration => Err(Refusal::NotFound),
         Claim::Backend => {
-            let route = mount.route(clean.method(), below);
+            let (route, public) = mount.route(clean.method(), below);
             let backend = route.and_then(|route| route.backend.as_deref()).or(mount.backend.as_deref());
             let backends = backend.ok_or(Refusal::NotFound)?;
-            Ok(Claimed::Backend { backends, public: route.is_some_and(|route| route.public) })
+            Ok(Claimed::Backend { backends, public })
         }
     }
 }

@@ -13,14 +13,8 @@ fn the_exact_bytes_are_kept_and_a_json_answered() {
     let answer = raw::once(backend.address(), bytes);
     assert_eq!(answer.body_text(), r#"{"method":"POST","target":"/a"}"#);
     let request = backend.wait_for(1).remove(0);
-    assert_eq!(
-        [request.head.as_slice(), &request.raw_body].concat(),
-        bytes.as_bytes()
-    );
-    assert_eq!(
-        (request.header("HOST"), request.body_text(), request.body_length),
-        (Some("x"), "hello", 5)
-    );
+    assert_eq!([request.head.as_slice(), &request.raw_body].concat(), bytes.as_bytes());
+    assert_eq!((request.header("HOST"), request.body_text(), request.body_length), (Some("x"), "hello", 5));
     assert_eq!(request.headers[0].0, "hOsT");
     assert!(backend.complaints().is_empty());
 }
@@ -29,9 +23,7 @@ fn the_exact_bytes_are_kept_and_a_json_answered() {
 fn one_connection_serves_several_requests_and_pipelining_keeps_order() {
     let backend = Recorder::start();
     let mut client = Raw::connect(backend.address());
-    client.send(format!(
-        "{GET}{GET}HEAD /h HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    ));
+    client.send(format!("{GET}{GET}HEAD /h HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
     assert_eq!(client.read_answer().status, 200);
     assert_eq!(client.read_answer().status, 200);
     let head = client.read_answer_to("HEAD");
@@ -50,10 +42,7 @@ fn chunked_bodies_and_trailers_go_both_ways() {
     let answer = raw::once(backend.address(), request);
     assert_eq!((answer.body_text(), answer.trailers.len()), ("abc", 1));
     let request = backend.wait_for(1).remove(0);
-    assert_eq!(
-        (request.body_text(), request.raw_body.as_slice()),
-        ("xyz", body.as_bytes())
-    );
+    assert_eq!((request.body_text(), request.raw_body.as_slice()), ("xyz", body.as_bytes()));
     assert_eq!(request.trailers, [("A".to_owned(), "b".to_owned())]);
 }
 
@@ -82,9 +71,7 @@ fn an_early_reply_comes_before_the_body() {
     });
     for (target, goes_on) in [("/read", true), ("/close", false)] {
         let mut client = Raw::connect(backend.address());
-        client.send(format!(
-            "POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
-        ));
+        client.send(format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"));
         assert_eq!(client.read_answer().status, 413);
         let _may_be_closed = client.try_send("abc");
         if goes_on {
@@ -101,12 +88,7 @@ fn a_reply_holds_until_told_and_may_end_in_the_middle() {
     let (backend, gate) = (Recorder::start(), Gate::new());
     backend.script({
         let gate = gate.clone();
-        move |_| {
-            Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
-                .hold(&gate)
-                .send("def")
-                .close()
-        }
+        move |_| Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").hold(&gate).send("def").close()
     });
     let mut client = Raw::connect(backend.address());
     client.send(GET);
@@ -128,13 +110,11 @@ fn a_torn_connection_is_an_error_not_an_end() {
 #[test]
 fn large_and_endless_answers_are_made_while_they_are_read() {
     let backend = Recorder::start();
-    backend.script(|request| {
-        if request.target == "/large" {
-            Reply::large(10_000_001)
-        } else {
-            Reply::endless()
-        }
-    });
+    backend.script(
+        |request| {
+            if request.target == "/large" { Reply::large(10_000_001) } else { Reply::endless() }
+        },
+    );
     let mut client = Raw::connect(backend.address());
     client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(client.read_head().header("content-length"), Some("10000001"));
@@ -168,16 +148,11 @@ fn bodies_beyond_the_kept_part_are_counted() {
     let backend = Recorder::start();
     let mut client = Raw::connect(backend.address());
     let length = KEPT_BODY_BYTES + 1;
-    client.send(format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
-    ));
+    client.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"));
     client.send(vec![b'x'; length]);
     assert_eq!(client.read_answer().status, 200);
     let request = backend.wait_for(1).remove(0);
-    assert_eq!(
-        (request.body.len(), request.body_length),
-        (KEPT_BODY_BYTES, length as u64)
-    );
+    assert_eq!((request.body.len(), request.body_length), (KEPT_BODY_BYTES, length as u64));
 }
 
 #[test]

@@ -35,10 +35,7 @@ fn settings_get_places_and_the_process_is_watched_to_its_end() {
     assert_eq!(doorward.url(), format!("http://{address}"));
     assert!(doorward.stdout_lines().contains(&"secret is x".to_owned()));
     let settings = std::fs::read_to_string(doorward.settings_file()).unwrap();
-    assert!(
-        settings.starts_with(&format!("listen = \"{address}\"\ndata = ")),
-        "{settings}"
-    );
+    assert!(settings.starts_with(&format!("listen = \"{address}\"\ndata = ")), "{settings}");
     assert!(doorward.rss_kib() > 100 && doorward.peak_rss_kib() >= doorward.rss_kib());
     assert!(doorward.open_files() >= 3);
     doorward.hangup();
@@ -55,59 +52,29 @@ fn settings_get_places_and_the_process_is_watched_to_its_end() {
 #[test]
 fn without_settings_places_are_arguments() {
     let (_folder, path) = stand_in();
-    let doorward = Doorward::new(&path)
-        .argument("--upstream")
-        .argument("http://127.0.0.1:1")
-        .start();
+    let doorward = Doorward::new(&path).argument("--upstream").argument("http://127.0.0.1:1").start();
     let arguments = doorward.wait_for_log("arguments ");
-    assert!(
-        arguments.starts_with("arguments serve --listen 127.0.0.1:"),
-        "{arguments}"
-    );
-    assert!(
-        arguments.ends_with("--upstream http://127.0.0.1:1"),
-        "{arguments}"
-    );
+    assert!(arguments.starts_with("arguments serve --listen 127.0.0.1:"), "{arguments}");
+    assert!(arguments.ends_with("--upstream http://127.0.0.1:1"), "{arguments}");
 }
 
 #[test]
 fn settings_that_do_not_start_say_why() {
     let (_folder, path) = stand_in();
-    let ended = Doorward::new(&path)
-        .settings("nonsense = 1\n")
-        .try_start()
-        .unwrap_err();
+    let ended = Doorward::new(&path).settings("nonsense = 1\n").try_start().unwrap_err();
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.ends_with("nonsense\n"));
 }
 
 #[test]
 fn a_command_runs_to_its_end() {
-    let ended = run(
-        "/bin/sh",
-        &["-c", "cat; echo $A >&2; exit 3"],
-        &[("A", "b")],
-        "in",
-    );
-    assert_eq!(
-        ended,
-        Ended {
-            code: Some(3),
-            stdout: "in\n".into(),
-            stderr: "b\n".into()
-        }
-    );
+    let ended = run("/bin/sh", &["-c", "cat; echo $A >&2; exit 3"], &[("A", "b")], "in");
+    assert_eq!(ended, Ended { code: Some(3), stdout: "in\n".into(), stderr: "b\n".into() });
 }
 
 #[test]
 fn announcements_are_told_from_other_lines() {
-    assert_eq!(
-        announced_address("listening on https://[::1]:80/"),
-        "[::1]:80".parse().ok()
-    );
-    assert_eq!(
-        announced_address("listening on http://127.0.0.1:8764"),
-        "127.0.0.1:8764".parse().ok()
-    );
+    assert_eq!(announced_address("listening on https://[::1]:80/"), "[::1]:80".parse().ok());
+    assert_eq!(announced_address("listening on http://127.0.0.1:8764"), "127.0.0.1:8764".parse().ok());
     assert_eq!(announced_address("not listening on http://127.0.0.1:8764"), None);
 }

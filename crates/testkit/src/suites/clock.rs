@@ -27,10 +27,7 @@ impl FixedClock {
     /// A clock at `moment`, in house time and on the wall.
     #[must_use]
     pub const fn at(moment: Moment) -> Self {
-        Self {
-            house: AtomicU64::new(moment.as_millis()),
-            wall: AtomicU64::new(moment.as_millis()),
-        }
+        Self { house: AtomicU64::new(moment.as_millis()), wall: AtomicU64::new(moment.as_millis()) }
     }
 
     /// Time passes: both clocks go on by `span`.
@@ -86,9 +83,6 @@ mod tests {
             (Duration::from_secs(1), Moment::from_millis(7))
         );
         clock.set(Moment::from_millis(9));
-        assert_eq!(
-            (clock.now(), clock.wall()),
-            (Moment::from_millis(9), Moment::from_millis(7))
-        );
+        assert_eq!((clock.now(), clock.wall()), (Moment::from_millis(9), Moment::from_millis(7)));
     }
 }

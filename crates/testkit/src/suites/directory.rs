@@ -33,10 +33,7 @@ async fn load(store: &impl DirectoryStore) -> DirectoryImage {
 }
 
 async fn put(store: &impl DirectoryStore, user: User) {
-    store
-        .apply(vec![Change::PutUser(Box::new(user))])
-        .await
-        .expect("apply");
+    store.apply(vec![Change::PutUser(Box::new(user))]).await.expect("apply");
 }
 
 fn users(users: &[User]) -> Vec<String> {
@@ -67,10 +64,7 @@ async fn starts_empty(store: &impl DirectoryStore) {
     assert!(all_attempts(store).await.is_empty());
     store.apply(Vec::new()).await.expect("no change");
     store.put_attempts(Vec::new()).await.expect("no attempts");
-    let absent = vec![
-        Change::DeleteUser(user("nobody").id),
-        Change::DeleteRole(role("none").name),
-    ];
+    let absent = vec![Change::DeleteUser(user("nobody").id), Change::DeleteRole(role("none").name)];
     store.apply(absent).await.expect("what is not there is gone");
 }
 
@@ -85,22 +79,11 @@ async fn keeps_users(store: &impl DirectoryStore) {
     };
     put(store, user("alice")).await;
     put(store, bare.clone()).await;
-    assert_eq!(
-        users(&load(store).await.users),
-        users(&[user("alice"), bare.clone()])
-    );
-    let changed = User {
-        enabled: false,
-        password_version: 4,
-        updated: later(9),
-        ..user("ALICE")
-    };
+    assert_eq!(users(&load(store).await.users), users(&[user("alice"), bare.clone()]));
+    let changed = User { enabled: false, password_version: 4, updated: later(9), ..user("ALICE") };
     put(store, changed.clone()).await;
     assert_eq!(users(&load(store).await.users), users(&[changed, bare]));
-    store
-        .apply(vec![Change::DeleteUser(user("alice").id)])
-        .await
-        .expect("delete");
+    store.apply(vec![Change::DeleteUser(user("alice").id)]).await.expect("delete");
     assert_eq!(load(store).await.users.len(), 1);
     put(store, user("alice")).await;
     assert_eq!(load(store).await.users.len(), 2, "who was deleted may come again");
@@ -116,15 +99,8 @@ async fn keeps_roles(store: &impl DirectoryStore) {
     let put = vec![Change::PutRole(role("search")), Change::PutRole(bare.clone())];
     store.apply(put).await.expect("apply");
     assert_eq!(roles(&load(store).await.roles), roles(&[role("search"), bare]));
-    let changed = Role {
-        description: "other".to_owned(),
-        updated: later(5),
-        ..role("bare")
-    };
-    let change = vec![
-        Change::PutRole(changed.clone()),
-        Change::DeleteRole(role("search").name),
-    ];
+    let changed = Role { description: "other".to_owned(), updated: later(5), ..role("bare") };
+    let change = vec![Change::PutRole(changed.clone()), Change::DeleteRole(role("search").name)];
     store.apply(change).await.expect("apply");
     assert_eq!(roles(&load(store).await.roles), roles(&[changed]));
 }
@@ -132,18 +108,12 @@ async fn keeps_roles(store: &impl DirectoryStore) {
 async fn changes_all_or_nothing(store: &impl DirectoryStore) {
     put(store, user("alice")).await;
     // Another id for a name that is taken: no store may keep both.
-    let impostor = User {
-        id: UserId::from_bytes([7; 16]),
-        ..user("Alice")
-    };
+    let impostor = User { id: UserId::from_bytes([7; 16]), ..user("Alice") };
     let refused = vec![
         Change::PutUser(Box::new(user("bob"))),
         Change::PutRole(role("search")),
         Change::DeleteUser(user("alice").id),
-        Change::Initialise(Initialised {
-            version: "1".to_owned(),
-            at: START,
-        }),
+        Change::Initialise(Initialised { version: "1".to_owned(), at: START }),
         Change::PutUser(Box::new(user("alice"))),
         Change::PutUser(Box::new(impostor)),
     ];
@@ -159,43 +129,22 @@ async fn changes_in_order(store: &impl DirectoryStore) {
         Change::PutUser(Box::new(user("alice"))),
         Change::DeleteUser(user("alice").id),
         Change::PutUser(Box::new(user("bob"))),
-        Change::PutUser(Box::new(User {
-            enabled: false,
-            ..user("bob")
-        })),
+        Change::PutUser(Box::new(User { enabled: false, ..user("bob") })),
         Change::PutRole(role("search")),
         Change::DeleteRole(role("search").name),
     ];
     store.apply(changes).await.expect("apply");
     let image = load(store).await;
-    assert_eq!(
-        users(&image.users),
-        users(&[User {
-            enabled: false,
-            ..user("bob")
-        }])
-    );
+    assert_eq!(users(&image.users), users(&[User { enabled: false, ..user("bob") }]));
     assert!(image.roles.is_empty());
 }
 
 async fn notes_the_setup(store: &impl DirectoryStore) {
-    let first = Initialised {
-        version: "0.1.0".to_owned(),
-        at: START,
-    };
-    let second = Initialised {
-        version: "0.2.0".to_owned(),
-        at: later(1),
-    };
-    store
-        .apply(vec![Change::Initialise(first.clone())])
-        .await
-        .expect("apply");
+    let first = Initialised { version: "0.1.0".to_owned(), at: START };
+    let second = Initialised { version: "0.2.0".to_owned(), at: later(1) };
+    store.apply(vec![Change::Initialise(first.clone())]).await.expect("apply");
     assert_eq!(load(store).await.initialised, Some(first));
-    store
-        .apply(vec![Change::Initialise(second.clone())])
-        .await
-        .expect("apply");
+    store.apply(vec![Change::Initialise(second.clone())]).await.expect("apply");
     assert_eq!(load(store).await.initialised, Some(second), "the last one stays");
 }
 
@@ -213,16 +162,9 @@ async fn case_27_no_field_alters_another(store: &impl DirectoryStore) {
         some_roles.push(other);
         some_attempts.push(attempts(hostile));
     }
-    let changes = some_users
-        .iter()
-        .cloned()
-        .map(|user| Change::PutUser(Box::new(user)));
+    let changes = some_users.iter().cloned().map(|user| Change::PutUser(Box::new(user)));
     store
-        .apply(
-            changes
-                .chain(some_roles.iter().cloned().map(Change::PutRole))
-                .collect(),
-        )
+        .apply(changes.chain(some_roles.iter().cloned().map(Change::PutRole)).collect())
         .await
         .expect("apply");
     store.put_attempts(some_attempts.clone()).await.expect("put");
@@ -234,42 +176,19 @@ async fn case_27_no_field_alters_another(store: &impl DirectoryStore) {
 }
 
 async fn case_15_keeps_attempts(store: &impl DirectoryStore) {
-    let bare = AttemptRecord {
-        known: Vec::new(),
-        failures: u32::MAX,
-        pauses: 0,
-        ..attempts("b")
-    };
-    store
-        .put_attempts(vec![attempts("a"), bare.clone()])
-        .await
-        .expect("put");
+    let bare = AttemptRecord { known: Vec::new(), failures: u32::MAX, pauses: 0, ..attempts("b") };
+    store.put_attempts(vec![attempts("a"), bare.clone()]).await.expect("put");
     assert_eq!(all_attempts(store).await, [attempts("a"), bare.clone()]);
-    let risen = AttemptRecord {
-        failures: 9,
-        pauses: 2,
-        paused_until: later(99),
-        ..attempts("a")
-    };
-    store
-        .put_attempts(vec![attempts("a"), risen.clone(), attempts("A")])
-        .await
-        .expect("put");
-    assert_eq!(
-        all_attempts(store).await,
-        [attempts("A"), risen, bare],
-        "the last one stays, keys are exact"
-    );
+    let risen = AttemptRecord { failures: 9, pauses: 2, paused_until: later(99), ..attempts("a") };
+    store.put_attempts(vec![attempts("a"), risen.clone(), attempts("A")]).await.expect("put");
+    assert_eq!(all_attempts(store).await, [attempts("A"), risen, bare], "the last one stays, keys are exact");
 }
 
 async fn forgets_only_settled_attempts(store: &impl DirectoryStore) {
     let record = |key: &str, since: u64, paused_until: u64, known: Option<u64>| AttemptRecord {
         since: later(since),
         paused_until: later(paused_until),
-        known: known
-            .map(|seen| ([10, 0, 0, 1].into(), later(seen)))
-            .into_iter()
-            .collect(),
+        known: known.map(|seen| ([10, 0, 0, 1].into(), later(seen))).into_iter().collect(),
         ..attempts(key)
     };
     store
@@ -282,14 +201,7 @@ async fn forgets_only_settled_attempts(store: &impl DirectoryStore) {
         ])
         .await
         .expect("put");
-    assert_eq!(
-        store.forget_attempts(later(10), later(5)).await.expect("forget"),
-        2
-    );
-    let left: Vec<String> = all_attempts(store)
-        .await
-        .iter()
-        .map(|record| record.key.to_string())
-        .collect();
+    assert_eq!(store.forget_attempts(later(10), later(5)).await.expect("forget"), 2);
+    let left: Vec<String> = all_attempts(store).await.iter().map(|record| record.key.to_string()).collect();
     assert_eq!(left, ["counted", "known", "paused"]);
 }

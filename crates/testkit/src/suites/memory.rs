@@ -48,6 +48,21 @@ impl MemoryStore {
         self.lock().sessions.len()
     }
 
+    /// Another store with what this one keeps now: a backup.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let kept = self.lock();
+        let (sessions, directory, attempts) =
+            (kept.sessions.clone(), kept.directory.clone(), kept.attempts.clone());
+        Self { kept: Mutex::new(Kept { sessions, directory, attempts, refusal: None }) }
+    }
+
+    /// Keeps what `backup` keeps instead, and nothing else: a restore that knows no rules.
+    pub fn restore(&self, backup: &Self) {
+        let copy = backup.copy();
+        *self.lock() = std::mem::take(&mut *copy.lock());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,11 +84,7 @@ impl MemoryStore {
 impl SessionStore for MemoryStore {
     fn insert(&self, session: SessionRecord) -> Pending<'_, Result<(), StoreError>> {
         self.with(move |kept| {
-            if kept
-                .sessions
-                .values()
-                .any(|other| other.token == session.token || other.id == session.id)
-            {
+            if kept.sessions.values().any(|other| other.token == session.token || other.id == session.id) {
                 return Err(StoreError("a session with this token or id exists".to_owned()));
             }
             kept.sessions.insert(session.token, session);
@@ -125,8 +136,7 @@ impl SessionStore for MemoryStore {
     fn forget(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>> {
         self.with(move |kept| {
             let count = kept.sessions.len();
-            kept.sessions
-                .retain(|_, session| session.ended.is_none_or(|ended| ended.at >= before));
+            kept.sessions.retain(|_, session| session.ended.is_none_or(|ended| ended.at >= before));
             Ok((count - kept.sessions.len()) as u64)
         })
     }
@@ -156,8 +166,7 @@ impl DirectoryStore for MemoryStore {
 
     fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>> {
         self.with(move |kept| {
-            kept.attempts
-                .extend(attempts.into_iter().map(|record| (record.key.clone(), record)));
+            kept.attempts.extend(attempts.into_iter().map(|record| (record.key.clone(), record)));
             Ok(())
         })
     }

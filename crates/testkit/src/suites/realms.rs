@@ -26,11 +26,7 @@ pub struct KnownUser {
 }
 
 const fn enabled(name: &'static str, password: &'static str) -> KnownUser {
-    KnownUser {
-        name,
-        password,
-        enabled: true,
-    }
+    KnownUser { name, password, enabled: true }
 }
 
 /// Two passwords that differ after byte 72 (security.md case 19): this, and the same with another last letter.
@@ -45,11 +41,7 @@ pub const KNOWN: [KnownUser; 9] = [
     enabled("spaces", "  spaces on both sides  "),
     enabled("jürgen", "Pässwörd \u{1f511}"),
     enabled("admin", "x\0y"),
-    KnownUser {
-        name: "dora",
-        password: "dora's password",
-        enabled: false,
-    },
+    KnownUser { name: "dora", password: "dora's password", enabled: false },
     enabled("user name with blanks", "; DROP TABLE users; -- *)(uid=*"),
 ];
 
@@ -104,12 +96,7 @@ async fn right_passwords_and_no_others(realm: &dyn Realm) {
         }
         for other in KNOWN.iter().filter(|other| other.password != user.password) {
             let verdict = realm.verify(&evidence(user.name, other.password)).await;
-            assert!(
-                matches!(verdict, Verdict::Rejected(_)),
-                "{} with {}'s",
-                user.name,
-                other.name
-            );
+            assert!(matches!(verdict, Verdict::Rejected(_)), "{} with {}'s", user.name, other.name);
         }
     }
 }
@@ -131,19 +118,13 @@ fn near_misses(password: &str) -> Vec<String> {
         password.split('\0').next().unwrap_or_default().to_owned(),
         "x".repeat(auth::limits::MAX_PASSWORD_BYTES),
     ];
-    misses
-        .into_iter()
-        .filter(|miss| miss != password && presented(miss).is_some())
-        .collect()
+    misses.into_iter().filter(|miss| miss != password && presented(miss).is_some()).collect()
 }
 
 async fn unknown_names(realm: &dyn Realm) {
     let longest = "x".repeat(auth::limits::MAX_USERNAME_BYTES);
     let unassigned = "\u{1f980}".repeat(64);
-    for name in ODD_NAMES
-        .into_iter()
-        .chain([longest.as_str(), unassigned.as_str()])
-    {
+    for name in ODD_NAMES.into_iter().chain([longest.as_str(), unassigned.as_str()]) {
         for user in KNOWN {
             let verdict = realm.verify(&evidence(name, user.password)).await;
             assert!(matches!(verdict, Verdict::NotMine), "{verdict:?} for {name:?}");
@@ -154,25 +135,16 @@ async fn unknown_names(realm: &dyn Realm) {
 async fn disabled_users(realm: &dyn Realm) {
     for user in KNOWN.iter().filter(|user| !user.enabled) {
         let right = realm.verify(&evidence(user.name, user.password)).await;
-        assert!(
-            matches!(right, Verdict::Rejected(Rejection::Disabled)),
-            "{right:?}"
-        );
+        assert!(matches!(right, Verdict::Rejected(Rejection::Disabled)), "{right:?}");
         let wrong = realm.verify(&evidence(user.name, "not his password")).await;
-        assert!(
-            matches!(wrong, Verdict::Rejected(Rejection::WrongPassword)),
-            "{wrong:?}"
-        );
+        assert!(matches!(wrong, Verdict::Rejected(Rejection::WrongPassword)), "{wrong:?}");
     }
 }
 
 /// One user has one canonical name (case 13), and a password has one normal form (asvs 65).
 async fn spellings(realm: &dyn Realm) {
     for spelling in ["Alice", "ALICE", "ａｌｉｃｅ"] {
-        let verified = expect_verified(
-            realm.verify(&evidence(spelling, "alice's password")).await,
-            spelling,
-        );
+        let verified = expect_verified(realm.verify(&evidence(spelling, "alice's password")).await, spelling);
         assert_eq!(verified.username.canonical(), "alice");
     }
     for spelling in ["ju\u{308}rgen", "JÜRGEN"] {
@@ -186,11 +158,8 @@ async fn spellings(realm: &dyn Realm) {
 async fn case_20_parallel_looks_never_mix_verdicts<R: Realm + 'static>(realm: &Arc<R>) {
     let looks = (0..64).map(|number| {
         let right = number % 3 != 0;
-        let password = if right {
-            "alice's password".to_owned()
-        } else {
-            format!("alice's passwore{number}")
-        };
+        let password =
+            if right { "alice's password".to_owned() } else { format!("alice's passwore{number}") };
         ("alice", password, right)
     });
     for (_, right, verdict) in parallel(realm, looks).await {
@@ -205,17 +174,9 @@ async fn case_20_parallel_looks_never_mix_verdicts<R: Realm + 'static>(realm: &A
 /// 64 logins at a time of two users: each is told apart from the other, every time.
 async fn case_25_parallel_logins_never_mix_users<R: Realm + 'static>(realm: &Arc<R>) {
     let looks = (0..64).map(|number| {
-        let [mine, other] = if number % 2 == 0 {
-            [KNOWN[0], KNOWN[1]]
-        } else {
-            [KNOWN[1], KNOWN[0]]
-        };
+        let [mine, other] = if number % 2 == 0 { [KNOWN[0], KNOWN[1]] } else { [KNOWN[1], KNOWN[0]] };
         let right = number % 5 != 0;
-        (
-            mine.name,
-            if right { mine.password } else { other.password }.to_owned(),
-            right,
-        )
+        (mine.name, if right { mine.password } else { other.password }.to_owned(), right)
     });
     for (name, right, verdict) in parallel(realm, looks).await {
         match verdict {
@@ -267,10 +228,7 @@ pub fn presented(password: &str) -> Option<Password> {
 #[must_use]
 pub fn evidence(name: &str, password: &str) -> Evidence {
     let password = presented(password).expect("a password that somebody can have");
-    Evidence::Password {
-        username: username(name),
-        password,
-    }
+    Evidence::Password { username: username(name), password }
 }
 
 /// A realm that keeps its users in memory and their passwords in clear. It can be held: looks that have begun then end
@@ -298,24 +256,14 @@ impl FakeRealm {
     pub fn new(name: &str) -> Self {
         let name = RealmName::parse(name).expect("a realm name of a test is a realm name");
         let open = watch::Sender::new(true);
-        Self {
-            name,
-            kept: Mutex::default(),
-            open,
-            looks: AtomicUsize::new(0),
-        }
+        Self { name, kept: Mutex::default(), open, looks: AtomicUsize::new(0) }
     }
 
     /// Knows this user from now on, with this password.
     pub fn put(&self, name: &str, password: &str, enabled: bool) {
         let username = username(name);
-        let password = presented(password)
-            .expect("a password that somebody can have")
-            .expose()
-            .to_owned();
-        self.kept()
-            .users
-            .insert(Box::from(username.canonical()), (username, password, enabled));
+        let password = presented(password).expect("a password that somebody can have").expose().to_owned();
+        self.kept().users.insert(Box::from(username.canonical()), (username, password, enabled));
     }
 
     /// Is unavailable from now on, for this reason; `None` ends it.

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use auth::{
-    AttemptRecord, AuthMethod, EndReason, Ended, Moment, Origin, PasswordHash, RealmName, Role, RoleName,
-    Scope, SessionId, SessionLimits, SessionRecord, TokenHash, User, UserId, Username,
+    AppName, AttemptRecord, AuthMethod, EndReason, Ended, Moment, Origin, PasswordHash, RealmName, Role,
+    RoleName, Scope, SessionId, SessionLimits, SessionRecord, TokenHash, User, UserId, Username,
 };
 
 use super::clock::START;
@@ -51,9 +51,7 @@ pub fn session(number: u64) -> SessionRecord {
     id[..8].copy_from_slice(&number.wrapping_mul(0xd6e8_feb8_6659_fd93).to_be_bytes());
     id[8..].copy_from_slice(&number.to_be_bytes());
     let address = if number.is_multiple_of(2) {
-        IpAddr::from(Ipv4Addr::from_bits(
-            u32::try_from(number & 0xffff_ffff).unwrap_or_default(),
-        ))
+        IpAddr::from(Ipv4Addr::from_bits(u32::try_from(number & 0xffff_ffff).unwrap_or_default()))
     } else {
         IpAddr::from(Ipv6Addr::from_bits(u128::from(number) << 64 | 1))
     };
@@ -64,16 +62,11 @@ pub fn session(number: u64) -> SessionRecord {
         id: SessionId::from_bytes(id),
         user: UserId::of(&realm, &username),
         realm,
-        scope: Scope::new(if number.is_multiple_of(5) {
-            "/engine"
-        } else {
-            "/api"
-        }),
-        method: if number.is_multiple_of(7) {
-            AuthMethod::Basic
-        } else {
-            AuthMethod::Password
-        },
+        scope: Scope::new(if number.is_multiple_of(5) { "/engine" } else { "/api" }),
+        app: number
+            .is_multiple_of(4)
+            .then(|| app_name(if number.is_multiple_of(8) { "demo" } else { "Ärzte Co" })),
+        method: if number.is_multiple_of(7) { AuthMethod::Basic } else { AuthMethod::Password },
         created: START.plus(Duration::from_millis(number)),
         last_seen: START.plus(Duration::from_millis(number + 1)),
         limits: SessionLimits {
@@ -88,10 +81,7 @@ pub fn session(number: u64) -> SessionRecord {
 /// The session number `number`, ended at `at`.
 #[must_use]
 pub fn ended_session(number: u64, at: Moment, reason: EndReason) -> SessionRecord {
-    SessionRecord {
-        ended: Some(Ended { at, reason }),
-        ..session(number)
-    }
+    SessionRecord { ended: Some(Ended { at, reason }), ..session(number) }
 }
 
 /// A user of the realm `native` called `name`.
@@ -106,17 +96,10 @@ pub fn user(name: &str) -> User {
         id: UserId::of(&realm, &username),
         realm,
         username,
-        roles: vec![
-            role_name("search"),
-            role_name("Ärzte & Co".replace(" & ", " ").as_str()),
-        ],
-        permissions: vec![permission(
-            "GET,POST:/collections/{id}/**:id=demo,test;!/collections/*/admin/**",
-        )],
+        roles: vec![role_name("search"), role_name("Ärzte & Co".replace(" & ", " ").as_str())],
+        permissions: vec![permission("GET,POST:/collections/{id}/**:id=demo,test;!/collections/*/admin/**")],
         enabled: true,
-        password: Some(PasswordHash::from_phc(
-            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
-        )),
+        password: Some(PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g")),
         password_version: 3,
         created: START,
         updated: START.plus(Duration::from_secs(1)),
@@ -150,12 +133,13 @@ pub fn attempts(key: &str) -> AttemptRecord {
         pauses: 1,
         known: vec![
             (IpAddr::from([192, 0, 2, 1]), START),
-            (
-                IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
-                START.plus(Duration::from_secs(5)),
-            ),
+            (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]), START.plus(Duration::from_secs(5))),
         ],
     }
+}
+
+fn app_name(name: &str) -> AppName {
+    AppName::parse(name).expect("an app name of a test is an app name")
 }
 
 fn role_name(name: &str) -> RoleName {

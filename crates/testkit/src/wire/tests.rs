@@ -25,21 +25,9 @@ fn a_head_keeps_order_and_spelling() {
 
 #[test]
 fn odd_header_lines_are_refused() {
-    for line in [
-        "no colon",
-        "a b: c",
-        ": c",
-        "a : c",
-        " folded: c",
-        "a: b\rc",
-        "a: b\nc",
-        "a: b\0c",
-    ] {
+    for line in ["no colon", "a b: c", ": c", "a : c", " folded: c", "a: b\rc", "a: b\nc", "a: b\0c"] {
         let head = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
-        assert!(
-            matches!(parse_head(head.as_bytes()), Err(Trouble::Malformed(_))),
-            "{line:?}"
-        );
+        assert!(matches!(parse_head(head.as_bytes()), Err(Trouble::Malformed(_))), "{line:?}");
     }
 }
 
@@ -76,26 +64,12 @@ fn chunks_give_their_content_raw_bytes_and_trailers() {
 
 #[test]
 fn broken_chunks_are_refused() {
-    for wire in [
-        "x\r\n",
-        "\r\n",
-        "3\r\nabcd\r\n0\r\n\r\n",
-        "-1\r\n",
-        "0x3\r\nabc\r\n",
-        "11111111111111111\r\n",
-    ] {
-        assert!(
-            matches!(
-                body_of(wire.as_bytes(), Framing::Chunked),
-                Err(Trouble::Malformed(_))
-            ),
-            "{wire:?}"
-        );
+    for wire in
+        ["x\r\n", "\r\n", "3\r\nabcd\r\n0\r\n\r\n", "-1\r\n", "0x3\r\nabc\r\n", "11111111111111111\r\n"]
+    {
+        assert!(matches!(body_of(wire.as_bytes(), Framing::Chunked), Err(Trouble::Malformed(_))), "{wire:?}");
     }
-    assert!(matches!(
-        body_of(b"3\r\nab", Framing::Chunked),
-        Err(Trouble::Broken(_))
-    ));
+    assert!(matches!(body_of(b"3\r\nab", Framing::Chunked), Err(Trouble::Broken(_))));
 }
 
 #[test]
@@ -106,16 +80,7 @@ fn a_head_at_the_limit_is_read_and_a_longer_one_is_not() {
         head.extend_from_slice(b"\r\n\r\n");
         head
     };
-    assert_eq!(
-        Incoming::new(head(HEAD_LIMIT).as_slice())
-            .take_head()
-            .unwrap()
-            .len(),
-        HEAD_LIMIT
-    );
+    assert_eq!(Incoming::new(head(HEAD_LIMIT).as_slice()).take_head().unwrap().len(), HEAD_LIMIT);
     let endless = vec![b'x'; HEAD_LIMIT + READ_BYTES + 1];
-    assert!(matches!(
-        Incoming::new(endless.as_slice()).take_head(),
-        Err(Trouble::Malformed(_))
-    ));
+    assert!(matches!(Incoming::new(endless.as_slice()).take_head(), Err(Trouble::Malformed(_))));
 }

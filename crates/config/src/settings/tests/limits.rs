@@ -55,7 +55,11 @@ fn durations_and_sizes() {
     both_sides(&login("window = \"1s\""), &login("window = \"999ms\""), "\"999ms\" is shorter than 1s");
     both_sides(&login("window = \"24h\""), &login("window = \"86401s\""), "is longer than 1d");
     both_sides(&login("hash_memory = \"19MiB\""), &login("hash_memory = \"19455KiB\""), "is less than 19MiB");
-    both_sides(&login("hash_memory = \"1GiB\""), &login("hash_memory = \"1048577KiB\""), "is more than 1GiB");
+    both_sides(
+        &login("hash_memory = \"256MiB\""),
+        &login("hash_memory = \"262145KiB\""),
+        "is more than 256MiB",
+    );
     both_sides(
         &login("hash_memory = \"20MiB\""),
         &login("hash_memory = \"19922945B\""),
