@@ -1,0 +1,37 @@
+//! Room `store-embedded`: sessions, users, roles and login counters in one SQLite file.
+//!
+//! Purpose: bytes that survive: group commit (many logins share one fsync), a checksum on every record, backup and restore
+//!   beside a running server.
+//! Callers: doorward
+//! May use: auth
+//! Must never: know HTTP, realms or passwords in clear; judge what it keeps; answer `Ok` for what is not on disk.
+//! Read first: `store.rs`, then `writer.rs`.
+//!
+//! ```text
+//!  insert, end, apply …   ─┐                        BEGIN
+//!  touch (in pieces,      ─┼─> queue ─> writer ──>  … everything that waited …  ──> answers
+//!   after the others)     ─┘                        COMMIT = one fsync
+//!  find, load             ───> reader connections, beside the writer (WAL)
+//! ```
+
+mod adopt;
+mod backup;
+mod engine;
+mod folder;
+mod group;
+mod limits;
+mod reader;
+mod request;
+mod rows;
+mod scan;
+mod seal;
+mod statements;
+mod store;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use backup::{backup, check, restore};
+pub use request::{Progress, REQUEST_HOLDS, RestoreRequest, TakenRequest};
+pub use store::EmbeddedStore;

@@ -1,0 +1,29 @@
+//! Every limit of this store as a named constant.
+//!
+//! Called by the whole room. Must never hold a limit without a test on both sides of it.
+
+use std::time::Duration;
+
+/// Operations that may wait for the writer. One more is refused at once: a store that is this far behind will not catch
+/// up while clients wait.
+pub(crate) const QUEUE_LENGTH: usize = 16_384;
+/// Batches of touches that may wait for the writer.
+pub(crate) const TOUCH_QUEUE_LENGTH: usize = 16;
+/// Operations in one transaction, and so behind one fsync.
+pub(crate) const MAX_GROUP: usize = 1_024;
+/// Ends that one operation carries; longer lists are split, so that a mass logout holds no login up.
+pub(crate) const MAX_ENDS: usize = 4_096;
+/// Touches in one transaction. Waiting logins and logouts go first in between.
+pub(crate) const MAX_TOUCHES: usize = 512;
+/// Sessions that one operation forgets at the most; the rest follows in the next.
+pub(crate) const MAX_FORGOTTEN: u32 = 1_024;
+/// Login counters that one operation writes; longer lists are split.
+pub(crate) const MAX_ATTEMPTS: usize = 1_024;
+/// Sessions in one batch of `load`.
+pub(crate) const LOAD_BATCH: u32 = 4_096;
+/// How long one process waits for another's lock on the file: only a backup's or the command line's, and only for moments.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of 4 KiB in the write-ahead log before it is written back to the file.
+pub(crate) const CHECKPOINT_PAGES: u32 = 4_000;
+/// KiB of the file that the writer may keep in memory. Tokens are scattered over the whole file; with less, every login reads.
+pub(crate) const WRITER_CACHE_KIB: u32 = 8_192;

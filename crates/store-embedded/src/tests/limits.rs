@@ -1,0 +1,107 @@
+//! Both sides of every limit.
+
+use auth::{EndReason, Ended, SessionStore};
+use testkit::suites::clock::START;
+use testkit::suites::samples::{attempts, ended_session, session, token};
+use testkit::suites::sessions::load_all;
+
+use auth::DirectoryStore;
+
+use crate::EmbeddedStore;
+use crate::limits::{
+    LOAD_BATCH, MAX_ATTEMPTS, MAX_ENDS, MAX_FORGOTTEN, MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH,
+    TOUCH_QUEUE_LENGTH,
+};
+
+const ENDED: Ended = Ended { at: START, reason: EndReason::Logout };
+
+/// Polls a future once.
+fn start<F: Future + Unpin>(future: &mut F) -> bool {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::Pin::new(future).poll(&mut context).is_ready()
+}
+
+/// On one thread the writer runs only when the test lets it, so the queue is full when it is full.
+#[tokio::test]
+async fn a_full_queue_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let mut waiting: Vec<_> = (0..QUEUE_LENGTH as u64).map(|number| store.insert(session(number))).collect();
+    assert!(waiting.iter_mut().all(|insert| !start(insert)));
+    let refusal = store.insert(session(1 << 32)).await.unwrap_err().to_string();
+    assert!(refusal.contains("more to write than it can"), "{refusal}");
+    let touches = || store.touch(vec![(token(1), START)]);
+    let mut touching: Vec<_> = (0..TOUCH_QUEUE_LENGTH).map(|_| touches()).collect();
+    assert!(touching.iter_mut().all(|touch| !start(touch)));
+    assert!(touches().await.is_err());
+    for operation in waiting.into_iter().chain(touching) {
+        operation.await.unwrap();
+    }
+    store.insert(session(1 << 32)).await.unwrap();
+    assert_eq!(load_all(&store).await.len(), QUEUE_LENGTH + 1);
+    const { assert!(QUEUE_LENGTH > MAX_GROUP, "so this took several groups") };
+}
+
+#[tokio::test]
+async fn lists_around_a_limit_are_done_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let count = (MAX_ENDS + 1) as u64;
+    const { assert!(MAX_ENDS > MAX_TOUCHES && MAX_ENDS as u32 >= LOAD_BATCH) };
+    let mut inserts: Vec<_> = (0..count).map(|number| store.insert(session(number))).collect();
+    inserts.iter_mut().for_each(|insert| assert!(!start(insert)));
+    for insert in inserts {
+        insert.await.unwrap();
+    }
+    let later = session(1_000_000).last_seen;
+    for length in [MAX_TOUCHES - 1, MAX_TOUCHES, MAX_TOUCHES + 1, count as usize] {
+        store.touch((0..length as u64).map(|number| (token(number), later)).collect()).await.unwrap();
+        let touched = load_all(&store).await.values().filter(|session| session.last_seen == later).count();
+        assert_eq!(touched, length);
+    }
+    for length in [MAX_ENDS - 1, MAX_ENDS, MAX_ENDS + 1] {
+        store.end((0..length as u64).map(|number| (token(number), ENDED)).collect()).await.unwrap();
+        let ended = load_all(&store).await.values().filter(|session| session.ended.is_some()).count();
+        assert_eq!(ended, length);
+    }
+    assert_eq!(store.forget(START).await.unwrap(), 0);
+    let after = START.plus(std::time::Duration::from_millis(1));
+    const { assert!(MAX_ENDS as u32 >= MAX_FORGOTTEN) };
+    assert_eq!(store.forget(after).await.unwrap(), count);
+    for number in 0..u64::from(MAX_FORGOTTEN) {
+        store.insert(ended_session(number, START, EndReason::Idle)).await.unwrap();
+    }
+    assert_eq!(store.forget(after).await.unwrap(), u64::from(MAX_FORGOTTEN));
+    assert!(load_all(&store).await.is_empty());
+    for length in [MAX_ATTEMPTS, MAX_ATTEMPTS + 1] {
+        store
+            .put_attempts((0..length).map(|number| attempts(&format!("user{number}"))).collect())
+            .await
+            .unwrap();
+        assert_eq!(store.load_attempts().await.unwrap().len(), length);
+    }
+}
+
+/// Touches wait behind logins, not the other way round.
+#[tokio::test]
+async fn a_login_goes_before_the_touches_that_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let count = (MAX_TOUCHES * 8) as u64;
+    let mut inserts: Vec<_> = (0..count).map(|number| store.insert(session(number))).collect();
+    inserts.iter_mut().for_each(|insert| assert!(!start(insert)));
+    for insert in inserts {
+        insert.await.unwrap();
+    }
+    let later = session(1_000_000).last_seen;
+    let mut touching = store.touch((0..count).map(|number| (token(number), later)).collect());
+    assert!(!start(&mut touching));
+    let touched = |sessions: std::collections::BTreeMap<_, auth::SessionRecord>| {
+        sessions.values().filter(|session| session.last_seen == later).count()
+    };
+    store.insert(session(count)).await.unwrap();
+    let first = touched(load_all(&store).await);
+    assert!(first < count as usize, "the login did not wait for all touches");
+    touching.await.unwrap();
+    assert_eq!(touched(load_all(&store).await), count as usize);
+}

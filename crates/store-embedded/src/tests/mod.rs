@@ -1,0 +1,6 @@
+//! Tests that need the inside of the room.
+
+mod faults;
+mod limits;
+mod plans;
+mod schema;

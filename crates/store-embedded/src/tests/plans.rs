@@ -1,0 +1,40 @@
+//! Every statement finds its sessions by key: one that looked at all of them would hold a login up for seconds.
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::engine::{self, Use};
+use crate::folder;
+use crate::statements::{self, Bulk};
+
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explained = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+    let rows = explained.fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+fn statements_of(bulk: &Bulk) -> Vec<String> {
+    let texts = Bulk::SIZES
+        .into_iter()
+        .flat_map(|size| bulk.pieces(&[(); Bulk::SIZES[0]][..size]).collect::<Vec<_>>());
+    texts.map(|(text, _)| text.to_string()).collect()
+}
+
+#[tokio::test]
+async fn no_statement_looks_at_all_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store");
+    folder::make_private(&file).unwrap();
+    let mut connection = engine::connect(&file, Use::Make).await.unwrap();
+    engine::migrate(&mut connection, &file, 0).await.unwrap();
+    let mut all = vec![statements::FORGET_SESSIONS.to_owned()];
+    all.extend(statements_of(&statements::END_SESSIONS));
+    all.extend(statements_of(&statements::TOUCH_SESSIONS));
+    for statement in all {
+        let plan = plan(&mut connection, &statement).await;
+        assert!(
+            !plan.iter().any(|step| step.starts_with("SCAN sessions")),
+            "{} … {plan:#?}",
+            &statement[..60]
+        );
+    }
+}

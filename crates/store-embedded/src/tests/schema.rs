@@ -1,0 +1,110 @@
+//! Versions of the schema, and what is refused.
+
+use auth::SessionStore;
+use sqlx::Connection;
+use testkit::suites::samples::session;
+
+use crate::EmbeddedStore;
+use crate::engine::{self, Use};
+use crate::folder;
+
+async fn change(file: &std::path::Path, statement: &'static str) {
+    let mut connection = engine::connect(file, Use::Make).await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn refusal_after(statement: &'static str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    store.insert(session(1)).await.unwrap();
+    store.close().await;
+    change(&folder.path().join("doorward.db"), statement).await;
+    let store = match EmbeddedStore::open(folder.path()).await {
+        Ok(store) => store,
+        Err(error) => return error.to_string(),
+    };
+    let error = store.load(&mut |_| {}).await.unwrap_err();
+    store.close().await;
+    error.to_string()
+}
+
+#[tokio::test]
+async fn other_files_and_versions_are_refused_by_name() {
+    for (statement, complaint) in [
+        ("PRAGMA user_version = 2", "written by a newer server"),
+        ("PRAGMA user_version = 0", "no schema version"),
+        ("PRAGMA user_version = -1", "no schema version"),
+        ("PRAGMA application_id = 7", "not a store of this server"),
+        ("DROP INDEX sessions_by_end", "has other tables than were made"),
+        ("ALTER TABLE users RENAME updated TO changed", "has other tables than were made"),
+    ] {
+        let refusal = refusal_after(statement).await;
+        assert!(refusal.contains(complaint) && refusal.contains("doorward.db"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn figure_3_records_that_cannot_be_read_are_named_and_not_skipped() {
+    for (statement, complaint) in [
+        ("UPDATE sessions SET method = 'telepathy'", "checksum"),
+        ("UPDATE sessions SET realm = 'other'", "checksum"),
+        ("UPDATE sessions SET user_agent = NULL", "checksum"),
+        ("UPDATE sessions SET app = 'other'", "checksum"),
+        ("UPDATE sessions SET last_seen = last_seen + 1", "checksum"),
+        ("UPDATE sessions SET ended_at = 1", "its end is"),
+        (
+            "UPDATE sessions SET ended_at = 1, end_reason = 'logout', end_seal = last_seen_seal",
+            "checksum of its end",
+        ),
+        ("UPDATE sessions SET address = 'a,b'", "table sessions, record 9e3779b97f4a7c15"),
+        ("DELETE FROM sessions", "has 0 records where 1 were written"),
+        ("UPDATE sessions SET token = x'00'", "the file was damaged"),
+    ] {
+        let refusal = refusal_after(statement).await;
+        assert!(refusal.contains(complaint), "{statement}: {refusal}");
+    }
+}
+
+/// The migrations never change, not even a comment in them: stores out there have the schemas that they made.
+#[tokio::test]
+async fn every_version_has_the_schema_that_it_is_sealed_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store");
+    folder::make_private(&file).unwrap();
+    let mut connection = engine::connect(&file, Use::Make).await.unwrap();
+    for version in 1..=engine::NEWEST {
+        engine::migrate_with(&mut connection, &file, version - 1, &engine::MIGRATIONS[..version])
+            .await
+            .unwrap();
+        let seal = engine::schema_seal(&mut connection, &file).await.unwrap();
+        assert_eq!(engine::SCHEMAS[version - 1], seal, "schema {version}");
+    }
+}
+
+/// A schema that grows: every step in one transaction, none twice, all or none.
+#[tokio::test]
+async fn a_store_is_brought_up_step_by_step() {
+    const STEPS: [&str; 3] = [
+        "CREATE TABLE one (a BIGINT); INSERT INTO one VALUES (1)",
+        "CREATE TABLE two (b BIGINT)",
+        "INSERT INTO two SELECT a FROM one",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store");
+    folder::make_private(&file).unwrap();
+    let mut connection = engine::connect(&file, Use::Make).await.unwrap();
+    let version = async |connection: &mut sqlx::SqliteConnection| -> i64 {
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.unwrap()
+    };
+    engine::migrate_with(&mut connection, &file, 0, &STEPS[..1]).await.unwrap();
+    assert_eq!(version(&mut connection).await, 1);
+    let broken = [STEPS[0], STEPS[1], "INSERT INTO nowhere VALUES (1)"];
+    assert!(engine::migrate_with(&mut connection, &file, 1, &broken).await.is_err());
+    assert_eq!(version(&mut connection).await, 1, "all or none");
+    engine::migrate_with(&mut connection, &file, 1, &STEPS).await.unwrap();
+    engine::migrate_with(&mut connection, &file, 3, &STEPS).await.unwrap();
+    assert_eq!(version(&mut connection).await, 3);
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM two").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(kept, 1, "none twice");
+}

@@ -1,0 +1,310 @@
+//! The writer: one task, one connection, one fsync for everything that waits.
+//!
+//! Spawned by `store.rs` on the runtime that opened the store; everybody else reaches it through a bounded queue. Must never
+//! answer `Ok` before the commit, and must never go on with a connection whose commit failed: what a failed fsync leaves
+//! behind in memory is not what is on disk.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use auth::StoreError;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::adopt::{self, Adoption};
+use crate::engine::{self, Reach, Use};
+use crate::folder::{Folder, Lock};
+use crate::group::{self, ChangeRow, Outcome, Stopped, Work};
+use crate::limits::{MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH};
+use crate::rows::session::TouchRow;
+use crate::tally::Tallies;
+
+/// What the queue carries.
+enum Request {
+    Do(Operation),
+    Adopt(Box<Adopting>),
+    Close(oneshot::Sender<()>),
+}
+
+struct Operation {
+    work: Work,
+    answer: oneshot::Sender<Outcome>,
+}
+
+struct Adopting {
+    adoption: Adoption,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
+struct Touches {
+    rows: Vec<TouchRow>,
+    done: usize,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    requests: mpsc::Sender<Request>,
+    touches: mpsc::Sender<Touches>,
+}
+
+impl Queue {
+    /// Has the writer do `work`; resolves when it is on disk.
+    pub(crate) async fn submit(&self, work: Work) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        self.requests.try_send(Request::Do(Operation { work, answer })).map_err(|error| refusal(&error))?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Has the writer take another store's content, after what waits; resolves when it is on disk.
+    pub(crate) async fn adopt(&self, adoption: Adoption) -> Result<(), StoreError> {
+        let (answer, done) = oneshot::channel();
+        let adopting = Box::new(Adopting { adoption, answer });
+        self.requests.send(Request::Adopt(adopting)).await.map_err(|_| gone())?;
+        done.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Has the writer note activity, after everything else that waits.
+    pub(crate) async fn submit_touches(&self, rows: Vec<TouchRow>) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        self.touches.try_send(Touches { rows, done: 0, answer }).map_err(|error| refusal(&error))?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Has the writer finish what waits, close the file and give the folder back.
+    pub(crate) async fn close(&self) {
+        let (answer, closed) = oneshot::channel();
+        if self.requests.send(Request::Close(answer)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+fn refusal<T>(error: &mpsc::error::TrySendError<T>) -> StoreError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => {
+            StoreError("the store has more to write than it can; try again".to_owned())
+        }
+        mpsc::error::TrySendError::Closed(_) => gone(),
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError("the store is closed".to_owned())
+}
+
+/// Starts the writer of `file` on the current runtime.
+pub(crate) fn spawn(folder: Folder, connection: SqliteConnection, tallies: Tallies, lock: Lock) -> Queue {
+    let (requests, waiting) = mpsc::channel(QUEUE_LENGTH);
+    let (touches, waiting_touches) = mpsc::channel(TOUCH_QUEUE_LENGTH);
+    let writer = Writer {
+        file: folder.store(),
+        folder,
+        open: Some((connection, tallies)),
+        waiting,
+        waiting_touches,
+        touches: VecDeque::new(),
+    };
+    tokio::spawn(writer.run(lock));
+    Queue { requests, touches }
+}
+
+struct Writer {
+    folder: Folder,
+    file: PathBuf,
+    /// The connection and what it has written; `None` after a fault, until the next operation opens it again.
+    open: Option<(SqliteConnection, Tallies)>,
+    waiting: mpsc::Receiver<Request>,
+    waiting_touches: mpsc::Receiver<Touches>,
+    touches: VecDeque<Touches>,
+}
+
+/// How the writer's day goes on.
+enum Next {
+    Work,
+    Adopt(Box<Adopting>),
+    Finish(Option<oneshot::Sender<()>>),
+}
+
+impl Writer {
+    async fn run(mut self, lock: Lock) {
+        let closed = loop {
+            let (operations, next) = self.take_waiting().await;
+            if !operations.is_empty() {
+                self.write(operations).await;
+            }
+            while let Ok(touches) = self.waiting_touches.try_recv() {
+                self.touches.push_back(touches);
+            }
+            self.touch_some().await;
+            match next {
+                Next::Work => {}
+                Next::Adopt(adopting) => self.adopt(*adopting).await,
+                Next::Finish(closed) => break closed,
+            }
+        };
+        self.waiting.close();
+        while !self.touches.is_empty() {
+            self.touch_some().await;
+        }
+        if let Some((connection, _)) = self.open.take() {
+            // The last connection writes the log back; if it cannot, the next start does.
+            let _ = connection.close().await;
+        }
+        drop(lock);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
+    }
+
+    /// Everything that waits, up to [`MAX_GROUP`]; if nothing does, waits for the first.
+    async fn take_waiting(&mut self) -> (Vec<Operation>, Next) {
+        let mut operations = Vec::new();
+        if self.touches.is_empty() && self.waiting.is_empty() {
+            let next = tokio::select! {
+                biased;
+                request = self.waiting.recv() => take(request, &mut operations),
+                Some(touches) = self.waiting_touches.recv() => {
+                    self.touches.push_back(touches);
+                    Next::Work
+                }
+            };
+            if !matches!(next, Next::Work) {
+                return (operations, next);
+            }
+        }
+        while operations.len() < MAX_GROUP {
+            match self.waiting.try_recv() {
+                Ok(request) => match take(Some(request), &mut operations) {
+                    Next::Work => {}
+                    other => return (operations, other),
+                },
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => return (operations, Next::Finish(None)),
+            }
+        }
+        (operations, Next::Work)
+    }
+
+    /// Writes a group and answers everybody in it.
+    async fn write(&mut self, operations: Vec<Operation>) {
+        let works: Vec<&Work> = operations.iter().map(|operation| &operation.work).collect();
+        match self.attempt(&works).await {
+            Ok(outcomes) => {
+                if works.iter().any(|work| sets_up(work)) {
+                    self.secure_setup().await;
+                }
+                for (operation, outcome) in operations.into_iter().zip(outcomes) {
+                    let _ = operation.answer.send(outcome);
+                }
+            }
+            // No room for all: some may fit, above all the ends of sessions, which take next to none.
+            Err(Stopped { reach: Reach::Group, .. }) if operations.len() > 1 => {
+                for operation in operations {
+                    let outcome = match self.attempt(&[&operation.work]).await {
+                        Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(gone())),
+                        Err(stopped) => Err(stopped.error),
+                    };
+                    let _ = operation.answer.send(outcome);
+                }
+            }
+            Err(stopped) => {
+                for operation in operations {
+                    let _ = operation.answer.send(Err(stopped.error.clone()));
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Outcome>, Stopped> {
+        let (connection, tallies) = self.connection().await?;
+        let done = group::run(connection, tallies, works).await;
+        self.settle(done).await
+    }
+
+    /// Takes another store's content, while nothing else is written.
+    async fn adopt(&mut self, adopting: Adopting) {
+        let done = adopt::run(&self.file, &self.folder, &adopting.adoption).await;
+        // What this connection and its tallies know is of the store before.
+        if let Some((connection, _)) = self.open.take() {
+            let _ = connection.close().await;
+        }
+        // Its log is written back at once, as after a setup; what fails here is tried again by the next operation.
+        let _ = self.connection().await;
+        let _ = adopting.answer.send(done);
+    }
+
+    /// Notes one piece of the activity that waits.
+    async fn touch_some(&mut self) {
+        let Some(mut touches) = self.touches.pop_front() else { return };
+        let end = touches.rows.len().min(touches.done + MAX_TOUCHES);
+        let piece = &touches.rows[touches.done..end];
+        let done = match self.connection().await {
+            Ok((connection, _)) => group::touch(connection, piece).await,
+            Err(stopped) => Err(stopped),
+        };
+        match self.settle(done).await {
+            Ok(()) if end < touches.rows.len() => {
+                touches.done = end;
+                self.touches.push_front(touches);
+            }
+            done => {
+                let _ = touches.answer.send(done.map(|()| end as u64).map_err(|stopped| stopped.error));
+            }
+        }
+    }
+
+    /// The open connection; opens it again after a fault. Then the log is written back first: what a failed commit left at
+    /// its end must not be found by a later start.
+    async fn connection(&mut self) -> Result<&mut (SqliteConnection, Tallies), Stopped> {
+        if self.open.is_none() {
+            let reopened = reopen(&self.file).await;
+            self.open = Some(reopened.map_err(Stopped::lost)?);
+        }
+        self.open.as_mut().ok_or_else(|| Stopped::lost(gone()))
+    }
+
+    /// After a fault: gives the connection up, unless the fault was the transaction's own.
+    async fn settle<T>(&mut self, done: Result<T, Stopped>) -> Result<T, Stopped> {
+        if let Err(Stopped { lost: true, .. }) = &done
+            && let Some((connection, _)) = self.open.take()
+        {
+            // Not with `close`, which waits for an answer: this one may have none to give.
+            drop(connection);
+        }
+        done
+    }
+
+    /// The note of the setup goes into the main file at once: should the log be lost one day, the server must still know
+    /// that it was set up, and not let the next comer choose the administrator's password.
+    async fn secure_setup(&mut self) {
+        if let Some((connection, _)) = &mut self.open {
+            let _ = engine::checkpoint(connection).await;
+        }
+    }
+}
+
+fn take(request: Option<Request>, operations: &mut Vec<Operation>) -> Next {
+    match request {
+        Some(Request::Do(operation)) => {
+            operations.push(operation);
+            Next::Work
+        }
+        Some(Request::Adopt(adopting)) => Next::Adopt(adopting),
+        Some(Request::Close(closed)) => Next::Finish(Some(closed)),
+        None => Next::Finish(None),
+    }
+}
+
+fn sets_up(work: &Work) -> bool {
+    matches!(work, Work::Apply(changes) if changes.iter().any(|change| matches!(change, ChangeRow::Initialise(_))))
+}
+
+async fn reopen(file: &std::path::Path) -> Result<(SqliteConnection, Tallies), StoreError> {
+    engine::check_header(file)?;
+    let mut connection = engine::connect(file, Use::Write).await?;
+    engine::checkpoint(&mut connection).await.map_err(|error| engine::opening_fault(file, &error))?;
+    let tallies = Tallies::read(&mut connection).await?;
+    Ok((connection, tallies))
+}
