@@ -1,0 +1,22 @@
+//! The built binary from the outside: the contract's rows, the threats, the proxying, the durability, the command line.
+//! One binary; one module for each subject; `common.rs` has what they share.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+mod commands;
+mod common;
+mod directory;
+mod durability;
+mod first_start;
+mod forwarding;
+mod framing;
+mod hardening;
+mod headers;
+mod lifecycle;
+mod logins;
+mod paths;
+mod proxying;
+mod requests;
+mod secrets;
+mod sessions;
+mod settings;
