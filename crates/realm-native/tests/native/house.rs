@@ -129,6 +129,7 @@ pub(crate) async fn login(kernel: &Kernel, name: &str, password: &str, number: u
         username: username(name),
         password: presented(password).unwrap(),
         scope: Scope::new("/api"),
+        app: None,
         limits: SessionLimits {
             idle_timeout: Duration::from_secs(60),
             max_lifetime: Duration::from_secs(60),
