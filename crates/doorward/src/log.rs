@@ -54,6 +54,9 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
+/// How long lines gather before they are written together; a `kill -9` costs at most the lines of this span.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How much a line matters.
 #[derive(Clone, Copy)]
 pub(crate) enum Level {
@@ -232,7 +235,11 @@ fn write_lines(waiting: &Receiver<Message>, backlog: &Backlog, out: impl Write) 
                 // Nothing waits: what is buffered goes out before this thread sleeps. A closed stderr is nobody's fault.
                 let _ = out.flush();
                 match waiting.recv_timeout(Duration::from_secs(60)) {
-                    Ok(message) => message,
+                    Ok(message) => {
+                        // More will follow: they gather, rather than each waking this thread.
+                        std::thread::park_timeout(GATHER);
+                        message
+                    }
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
