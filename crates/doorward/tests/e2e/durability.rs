@@ -1,7 +1,7 @@
 //! What survives the process: acknowledged logins, acknowledged ends and their reasons, the throttle's counters, copies of
 //! the store (issue 2 "It must show"; security.md figures 1, 2, 7, 14, 18).
 //!
-//! `DURABILITY_ROUNDS=100 cargo test -p doorward --test e2e durability::` runs the long form.
+//! `DURABILITY_ROUNDS=1000 cargo test -p doorward --test e2e durability::` runs a longer form.
 
 mod crowd;
 mod disk;
@@ -28,7 +28,7 @@ use super::common::{
 use crowd::Crowd;
 
 /// Rounds of `kill -9` where the environment does not say how many.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 100;
 /// Sessions in the store of the restart test (figure 7).
 const MANY: usize = 100_000;
 /// Sessions that are handed to the store at a time when it is filled.
