@@ -22,6 +22,39 @@ fn one_spelling(text: &str) -> Result<Uuid, IdFault> {
     if id.to_string() == text { Ok(id) } else { Err(IdFault) }
 }
 
+/// What every id has: 16 bytes for stores, and one spelling for people and paths.
+macro_rules! stored_and_written {
+    ($id:ident) => {
+        impl $id {
+            /// The 16 bytes, for stores.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// From the 16 bytes a store kept.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $id {
+            type Err = IdFault;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                one_spelling(text).map(Self)
+            }
+        }
+    };
+}
+
 /// A user's id: UUIDv5 of realm and canonical user name, the same on every node (contract/fusion.md, "Users").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct UserId(Uuid);
@@ -37,33 +70,9 @@ impl UserId {
         name.extend_from_slice(username.canonical().as_bytes());
         Self(Uuid::new_v5(&USER_NAMESPACE, &name))
     }
-
-    /// The 16 bytes, for stores.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// From the 16 bytes a store kept.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
 }
 
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for UserId {
-    type Err = IdFault;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        one_spelling(text).map(Self)
-    }
-}
+stored_and_written!(UserId);
 
 /// A session's public id: shown in lists and logs, good for ending the session, worthless for using it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -75,33 +84,9 @@ impl SessionId {
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
-
-    /// The 16 bytes, for stores.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// From the 16 bytes a store kept.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
 }
 
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = IdFault;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        one_spelling(text).map(Self)
-    }
-}
+stored_and_written!(SessionId);
 
 #[cfg(test)]
 mod tests {

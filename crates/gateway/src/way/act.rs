@@ -5,7 +5,7 @@ use auth::trust::{Authorized, Permit};
 
 use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform};
-use super::clean::Clean;
+use super::clean::{Clean, METHODS};
 use crate::answer::Answer;
 use crate::cookies;
 use crate::dialect::Visit;
@@ -49,8 +49,7 @@ async fn forward(
     let (action, permit) = authorized.spend();
     let clean = action.clean;
     if clean.method() == Method::Options && hops_left(clean) == Some(0) {
-        let allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-        return Ok(Acted::Own(Answer::empty(204).field("Allow", allow)));
+        return Ok(Acted::Own(Answer::empty(204).field("Allow", METHODS)));
     }
     let mut head = wire.client.scratch();
     write_head(&action, &permit, &mut head);

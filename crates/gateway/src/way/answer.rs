@@ -146,7 +146,9 @@ fn write_backends(
     let session_cookie = mount.map_or("", |mount| mount.dialect.session_cookie()).as_bytes();
     let named: smallvec::SmallVec<[&[u8]; 4]> = head.values(Known::Connection).flat_map(members).collect();
     let trailers = clean.is_some_and(|clean| clean.head.lists(Known::Te, b"trailers"));
+    let mut dated = false;
     for one in head.fields() {
+        dated |= one.name.eq_ignore_ascii_case(b"date");
         let passes = match one.known {
             Known::Connection
             | Known::KeepAlive
@@ -164,7 +166,7 @@ fn write_backends(
         }
     }
     // Whoever has a clock and forwards an answer without a date adds one (RFC 9110 section 6.6.1).
-    if !head.fields().any(|one| one.name.eq_ignore_ascii_case(b"date")) {
+    if !dated {
         act::field(out, b"Date", house.date().as_bytes());
     }
     out.extend_from_slice(VIA);

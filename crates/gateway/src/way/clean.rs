@@ -16,6 +16,9 @@ use crate::refusal::Refusal;
 /// Hops of `X-Forwarded-For` that are looked at behind trusted proxies.
 const MAX_FORWARDED_HOPS: usize = 32;
 
+/// The methods that go on, for `Allow`.
+pub(super) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// A request with one reading.
 pub struct Clean<'a> {
     pub(crate) head: &'a RequestHead,
@@ -70,9 +73,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
 fn method(name: &[u8]) -> Result<Method, Refusal> {
     match name {
         // Known to HTTP, never for us: one echoes credentials, the other makes a tunnel (security.md row 75, case 34).
-        b"TRACE" | b"CONNECT" => {
-            Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" })
-        }
+        b"TRACE" | b"CONNECT" => Err(Refusal::MethodNotAllowed { allow: METHODS }),
         name => Method::parse(name).ok_or(Refusal::MethodUnknown),
     }
 }
