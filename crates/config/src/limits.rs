@@ -46,6 +46,16 @@ pub const MAX_HASH_MEMORY: u64 = 256 * 1024 * 1024;
 /// Most hashes at a time.
 pub const MAX_HASH_PARALLEL: u64 = 256;
 
+/// Fewest characters of a password that can be asked for: NIST SP 800-63B-4 section 3.1.1.2 allows no less, and that little
+/// only together with another factor.
+pub const LEAST_PASSWORD_LENGTH: u64 = 8;
+/// Most characters of a password that can be asked for: section 3.1.1.2 wants passwords of at least that many to be taken.
+pub const MOST_PASSWORD_LENGTH: u64 = 64;
+
+/// Shortest and longest time that audit lines stay in the store.
+pub const AUDIT_KEEP: (Duration, Duration) =
+    (Duration::from_secs(24 * 60 * 60), Duration::from_secs(3_650 * 24 * 60 * 60));
+
 /// Shortest idle or maximum time of a session.
 pub const MIN_SESSION_TIME: Duration = Duration::from_secs(1);
 /// Longest life of a session: NIST SP 800-63B-4 section 2.1.3 asks for a limit of 30 days at the most. A longer one
@@ -53,6 +63,10 @@ pub const MIN_SESSION_TIME: Duration = Duration::from_secs(1);
 pub const MAX_SESSION_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Largest cap on the sessions of one user.
 pub const MAX_SESSIONS_PER_USER: u64 = 1_000_000;
+/// Entries of `no_refresh`; each request is compared with all of them.
+pub const MAX_NO_REFRESH: usize = 64;
+/// Longest name in `no_refresh_query`, in bytes.
+pub const MAX_QUERY_NAME_BYTES: usize = 64;
 /// Shortest and longest wait for a backend.
 pub const UPSTREAM_TIMEOUT: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 60 * 60));

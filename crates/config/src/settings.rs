@@ -12,13 +12,14 @@ use crate::document::tree::{self, under};
 use crate::environment::{Environment, System, reason};
 use crate::limits::{MAX_MOUNTS, MAX_REALMS, MAX_SETTINGS_BYTES, MAX_TRUSTED_PROXIES, MAX_WORKERS};
 use crate::mistake::{COMMAND_LINE, Mistakes, Place, Report};
+use crate::sections::audit::{self, Audit};
 use crate::sections::listen::{self, Listen, Surroundings};
 use crate::sections::login::{self, Login};
 use crate::sections::logs::{self, Log};
 use crate::sections::mount::{self, Mount};
 use crate::sections::realm::{self, Realm};
 use crate::sections::upstream::{Upstream, parse_upstream};
-use crate::sections::{TOP_KEYS, checks};
+use crate::sections::{TOP_KEYS, TOP_TABLES, checks};
 use crate::value::{Fault, parse_listen_address};
 
 /// The folder of the embedded store when nothing else is said, in the current folder.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub login: Login,
     /// `[log]`.
     pub log: Log,
+    /// `[audit]`.
+    pub audit: Audit,
     /// `[[mount]]`; at least one, no two with the same path.
     pub mounts: Vec<Mount>,
     /// `[[realm]]`; always holds `native`, no two with the same name.
@@ -121,7 +124,7 @@ impl Settings {
         let surroundings = Surroundings { folder, environment };
         let mut read = None;
         if report.is_clean()
-            && let Some(top) = tree::parse(text, folder, environment, &mut report)
+            && let Some(top) = tree::parse(text, TOP_TABLES, folder, environment, &mut report)
         {
             read = Some(read_all(top.read(TOP_KEYS, &mut report), surroundings, overrides));
         }
@@ -185,11 +188,12 @@ fn read_all(mut top: Reader<'_>, surroundings: Surroundings<'_>, overrides: &Ove
         admin: top.take_parsed("admin", parse_listen_address).given(),
         login: Login::default(),
         log: Log::default(),
+        audit: Audit::default(),
         mounts: Vec::new(),
         realms: Vec::new(),
         places: Report::default(),
     };
-    let (login, log) = (top.take_section("login"), top.take_section("log"));
+    let [login, log, audit] = ["login", "log", "audit"].map(|name| top.take_section(name));
     let mounts_written = top.peek("mount").is_some();
     let (mounts, realms) = (top.take_sections("mount", MAX_MOUNTS), top.take_sections("realm", MAX_REALMS));
     if mounts.len() > 1 && instead.upstream.is_some() {
@@ -198,6 +202,7 @@ fn read_all(mut top: Reader<'_>, surroundings: Surroundings<'_>, overrides: &Ove
     }
     let login = login::read(login.read(login::KEYS, top.report()));
     let log = logs::read(log.read(logs::KEYS, top.report()));
+    let audit = audit::read(audit.read(audit::KEYS, top.report()), surroundings.folder);
     let upstream = instead.upstream.as_ref();
     let mut mounts: Vec<Mount> =
         mounts.iter().map(|section| mount::read(section, top.report(), upstream)).collect();
@@ -210,7 +215,7 @@ fn read_all(mut top: Reader<'_>, surroundings: Surroundings<'_>, overrides: &Ove
         realms.insert(0, Realm::native());
     }
     top.finish();
-    Settings { login, log, mounts, realms, ..settings }
+    Settings { login, log, audit, mounts, realms, ..settings }
 }
 
 struct Instead {

@@ -6,18 +6,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Why a value was refused: the rest of a sentence that begins with the value. The value itself is not in it, because it
-/// may be a secret.
+/// may be a secret; a message that must quote parts of it has an `unquoting` twin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) better: Option<String>,
     /// Whether the value must not be quoted although it stands in the file: it has a secret in it.
     pub(crate) secret: bool,
+    /// What to say of a value that came from elsewhere, where `message` quotes parts of it.
+    pub(crate) unquoting: Option<String>,
 }
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), better: None, secret: false }
+        Self { message: message.into(), better: None, secret: false, unquoting: None }
     }
 
     pub(crate) fn with_better(message: impl Into<String>, better: impl Into<String>) -> Self {

@@ -365,7 +365,8 @@ pub(crate) fn parsed<T>(
         (Err(fault), _) => fault,
     };
     let subject = if fault.secret { "the value".to_owned() } else { shown(value) };
-    let message = format!("{subject} {}", fault.message);
+    let said = fault.unquoting.filter(|_| !written).unwrap_or(fault.message);
+    let message = format!("{subject} {said}");
     match fault.better.filter(|_| written && !fault.secret) {
         Some(better) => report.add_with_suggestion(key, message, better),
         None => report.add(key, message),
@@ -377,7 +378,7 @@ pub(crate) fn parsed<T>(
 pub(crate) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     match value {
-        Value::Text(_, Origin::Elsewhere(spoken)) => spoken.clone(),
+        Value::Text(_, Origin::Elsewhere(reference)) => reference.spoken(),
         Value::Text(text, Origin::Written) if text.chars().count() > LONGEST => {
             let begin: String = text.chars().take(LONGEST).collect();
             format!("{:?}…", begin)
@@ -386,7 +387,7 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Integer(Some(number)) => number.to_string(),
         Value::Integer(None) => "a number beyond 64 bits".to_owned(),
         Value::Boolean(truth) => truth.to_string(),
-        Value::Other(what) => (*what).to_owned(),
+        Value::Other(what, _) => (*what).to_owned(),
         Value::List(_) => "a list".to_owned(),
         Value::Table(_) => "a table".to_owned(),
         Value::Unreadable => "an unreadable value".to_owned(),

@@ -18,8 +18,8 @@ use crate::mistake::{Place, Report};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Written,
-    /// The content of a file, or the value of an environment variable: how to speak of it without quoting it.
-    Elsewhere(String),
+    /// The content of a file, or the value of an environment variable.
+    Elsewhere(Reference),
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) enum Value {
     /// `None` where the number doesn't fit.
     Integer(Option<i64>),
     Boolean(bool),
-    /// What no setting takes: a float, a date.
-    Other(&'static str),
+    /// What no setting takes, a float or a date: what it is, and as it is written.
+    Other(&'static str, Box<str>),
     List(Vec<Entry>),
     Table(Section),
     /// A reference that could not be read; the mistake is reported already.
@@ -107,9 +107,11 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Parses `text`, or reports why not. Relative files are looked up in `folder`.
+/// Parses `text`, or reports why not. Relative files are looked up in `folder`. What stands at the top under one of the names
+/// in `tables` is always a table, also where its one key is `file` or `env`.
 pub(crate) fn parse(
     text: &str,
+    tables: &[&str],
     folder: &Path,
     environment: &dyn Environment,
     report: &mut Report,
@@ -129,7 +131,7 @@ pub(crate) fn parse(
         }
         return None;
     }
-    let mut builder = Builder { lines, folder, environment, report, depth: 0 };
+    let mut builder = Builder { lines, tables, folder, environment, report, depth: 0 };
     Some(builder.section(table.into_inner(), String::new()))
 }
 
@@ -185,6 +187,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 
 struct Builder<'b> {
     lines: Lines<'b>,
+    tables: &'b [&'b str],
     folder: &'b Path,
     environment: &'b dyn Environment,
     report: &'b mut Report,
@@ -229,8 +232,8 @@ impl Builder<'_> {
                 Value::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
             }
             DeValue::Boolean(truth) => Value::Boolean(truth),
-            DeValue::Float(_) => Value::Other("a number with a fraction"),
-            DeValue::Datetime(_) => Value::Other("a date"),
+            DeValue::Float(float) => Value::Other("a number with a fraction", float.as_str().into()),
+            DeValue::Datetime(date) => Value::Other("a date", date.to_string().into()),
             DeValue::Array(array) => {
                 let mut list = Vec::with_capacity(array.len());
                 for (index, element) in array.into_iter().enumerate() {
@@ -243,7 +246,8 @@ impl Builder<'_> {
             DeValue::Table(table) => {
                 // A section `[log]` that holds the one key `file` is a section, not a reference.
                 let header = self.lines.text.as_bytes().get(span.start) == Some(&b'[');
-                match reference(&table).filter(|_| !header) {
+                let table_by_name = self.tables.contains(&key);
+                match reference(&table).filter(|_| !header && !table_by_name) {
                     Some(reference) => self.resolve(reference, key),
                     None => Value::Table(self.section(table, key.to_owned())),
                 }
@@ -257,7 +261,7 @@ impl Builder<'_> {
             Reference::Variable(name) => self.read_variable(name),
         };
         match found {
-            Ok(text) => Value::Text(text, Origin::Elsewhere(reference.spoken())),
+            Ok(text) => Value::Text(text, Origin::Elsewhere(reference)),
             Err(message) => {
                 self.report.add(key, message);
                 Value::Unreadable
@@ -293,13 +297,16 @@ impl Builder<'_> {
     }
 }
 
-enum Reference {
+/// What stands in the file in place of a value: `{ file = … }` or `{ env = … }`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
     File(String),
     Variable(String),
 }
 
 impl Reference {
-    fn spoken(&self) -> String {
+    /// How to speak of the value without quoting it.
+    pub(crate) fn spoken(&self) -> String {
         match self {
             Self::File(path) => format!("the content of the file {path}"),
             Self::Variable(name) => format!("the value of the environment variable {name}"),

@@ -1,11 +1,13 @@
 //! One file per section of the settings file, and the names of all keys. `settings.rs` calls these. None of them may know
 //! another section's keys; what concerns two sections is checked in `checks.rs`.
 
+pub(crate) mod audit;
 pub(crate) mod checks;
 pub(crate) mod listen;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod mount;
+pub(crate) mod no_refresh;
 pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod realm;
@@ -14,7 +16,10 @@ pub(crate) mod upstream;
 
 /// The keys at the top of the file.
 pub(crate) const TOP_KEYS: &[&str] =
-    &["listen", "data", "workers", "trusted_proxies", "admin", "login", "log", "mount", "realm"];
+    &["listen", "data", "workers", "trusted_proxies", "admin", "login", "log", "audit", "mount", "realm"];
+
+/// Those of them that are one table each.
+pub(crate) const TOP_TABLES: &[&str] = &["login", "log", "audit"];
 
 /// Every section's name as it is written, with its keys.
 pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
@@ -22,6 +27,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("listen = [{ … }]", listen::KEYS),
     ("[login]", login::KEYS),
     ("[log]", logs::KEYS),
+    ("[audit]", audit::KEYS),
     ("[[mount]]", mount::KEYS),
     ("[[mount.route]]", route::KEYS),
     ("[[realm]]", realm::KEYS),

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use auth::permission::Permission;
+
+use super::no_refresh;
 use super::own::{self, OwnEndpoint};
 use super::path::parse_mount_path;
 use super::route::{self, Route};
@@ -26,6 +29,9 @@ pub(crate) const KEYS: &[&str] = &[
     "cookie_secure",
     "cookie_same_site",
     "max_sessions_per_user",
+    "at_session_cap",
+    "no_refresh",
+    "no_refresh_query",
     "upstream_timeout",
     "own",
     "strip",
@@ -76,6 +82,14 @@ impl Dialect {
         }
     }
 
+    /// The query flag of requests that are no activity: contract/fusion.md, "Timeouts".
+    const fn no_refresh_query(self) -> Option<&'static str> {
+        match self {
+            Self::Fusion(_) => Some("_noSessionRefresh"),
+            Self::Ovirt | Self::Plain => None,
+        }
+    }
+
     /// Idle and maximum time by default: contract/fusion.md "Timeouts", contract/ovirt.md "Lifetime".
     const fn times(self) -> (Duration, Duration) {
         const MINUTE: u64 = 60;
@@ -112,6 +126,15 @@ pub enum SameSite {
     Off,
 }
 
+/// What becomes of a login of a user who has as many sessions as he may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtSessionCap {
+    /// The session that idled longest makes room; the default.
+    EndOldest,
+    /// The login is refused.
+    Refuse,
+}
+
 /// A path of the gateway with a backend behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mount {
@@ -133,6 +156,13 @@ pub struct Mount {
     pub cookie_same_site: SameSite,
     /// Sessions of one user at a time, up to 1,000,000; 0 = no cap, the default.
     pub max_sessions_per_user: u32,
+    /// What happens at that cap; nothing where there is none.
+    pub at_session_cap: AtSessionCap,
+    /// Requests that do not count as activity: they pass, and the idle clock runs on. Up to 64, none by default.
+    pub no_refresh: Vec<Permission>,
+    /// The name of the query parameter whose value `true` has the same effect: `_noSessionRefresh` for `fusion`
+    /// (contract/fusion.md), none for others. 1 to 64 letters, digits, `_`, `.` and `-`.
+    pub no_refresh_query: Option<String>,
     /// How long a backend may take to begin its answer, 1 ms to 24 h; 60 s by default.
     pub upstream_timeout: Duration,
     /// What the gateway answers itself below the mount; everything it can by default.
@@ -160,6 +190,9 @@ impl Mount {
             cookie_secure: CookieSecure::Auto,
             cookie_same_site: SameSite::Lax,
             max_sessions_per_user: 0,
+            at_session_cap: AtSessionCap::EndOldest,
+            no_refresh: Vec::new(),
+            no_refresh_query: dialect.no_refresh_query().map(str::to_owned),
             upstream_timeout: Duration::from_secs(60),
             own: OwnEndpoint::ALL.to_vec(),
             strip: false,
@@ -182,7 +215,7 @@ pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Ups
     let (idle_timeout, max_lifetime) = times(&mut reader, dialect);
     let (cookie_secure, cookie_same_site) = cookie(&mut reader);
     let standard = Mount::standard(backends(&mut reader, upstream));
-    let cap = reader.take_integer("max_sessions_per_user", 0..=MAX_SESSIONS_PER_USER).or(0);
+    let (max_sessions_per_user, at_session_cap) = session_cap(&mut reader);
     let mut mount = Mount {
         key: section.key.clone(),
         path,
@@ -191,7 +224,10 @@ pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Ups
         max_lifetime,
         cookie_secure,
         cookie_same_site,
-        max_sessions_per_user: u32::try_from(cap).unwrap_or(u32::MAX),
+        max_sessions_per_user,
+        at_session_cap,
+        no_refresh: no_refresh::read(&mut reader),
+        no_refresh_query: no_refresh::read_query(&mut reader, dialect.no_refresh_query()),
         upstream_timeout: reader
             .take_duration("upstream_timeout", UPSTREAM_TIMEOUT, "")
             .or(standard.upstream_timeout),
@@ -312,6 +348,20 @@ fn lifetime(reader: &mut Reader<'_>) -> Taken<Duration> {
         }
         Ok(lifetime)
     })
+}
+
+/// `max_sessions_per_user` and what happens there. A word about a cap that is not there would let somebody believe in one.
+fn session_cap(reader: &mut Reader<'_>) -> (u32, AtSessionCap) {
+    let cap = reader.take_integer("max_sessions_per_user", 0..=MAX_SESSIONS_PER_USER);
+    let at_cap = reader.take_choice(
+        "at_session_cap",
+        &[("end-oldest", AtSessionCap::EndOldest), ("refuse", AtSessionCap::Refuse)],
+    );
+    if at_cap.given().is_some() && !cap.is_wrong() && cap.or(0) == 0 {
+        let message = "has no effect: max_sessions_per_user is 0, which is no cap";
+        reader.mistake("at_session_cap", message);
+    }
+    (u32::try_from(cap.or(0)).unwrap_or(u32::MAX), at_cap.or(AtSessionCap::EndOldest))
 }
 
 fn cookie(reader: &mut Reader<'_>) -> (CookieSecure, SameSite) {

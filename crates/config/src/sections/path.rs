@@ -67,11 +67,12 @@ pub(crate) fn parse_route_path(text: &str) -> Result<Pattern, Fault> {
         return Err(Fault::new("has #ID in it: a route is chosen before the caller is known"));
     }
     Pattern::parse(text).map_err(|fault| {
-        let message = format!("is no pattern of paths: {fault}");
-        match Pattern::parse(&format!("/{text}")) {
-            Ok(_) if !text.starts_with('/') => Fault::with_better(message, format!("\"/{text}\"")),
-            _ => Fault::new(message),
-        }
+        let rooted = format!("/{text}");
+        let better =
+            (!text.starts_with('/') && Pattern::parse(&rooted).is_ok()).then(|| format!("\"{rooted}\""));
+        let unquoting =
+            Some("is no pattern of paths: one below the mount, such as \"/status/**\"".to_owned());
+        Fault { better, unquoting, ..Fault::new(format!("is no pattern of paths: {fault}")) }
     })
 }
 

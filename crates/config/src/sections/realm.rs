@@ -10,7 +10,7 @@ use crate::limits::MAX_ROLES;
 use crate::mistake::Report;
 use crate::value::Fault;
 
-pub(crate) const KEYS: &[&str] = &["name", "type", "roles"];
+pub(crate) const KEYS: &[&str] = &["name", "type", "enabled", "roles"];
 
 /// What kind of realm it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -68,6 +68,8 @@ pub struct Realm {
     pub name: RealmName,
     /// What it is.
     pub kind: RealmType,
+    /// Whether it vouches for anybody; true by default.
+    pub enabled: bool,
     /// The roles that every user of the realm inherits.
     pub roles: Vec<RoleName>,
     /// The keys of its type, not yet read. Empty for `native`, which has none.
@@ -80,6 +82,7 @@ impl Realm {
         Self {
             name: RealmName::native(),
             kind: RealmType::Native,
+            enabled: true,
             roles: Vec::new(),
             own_keys: Section::default(),
         }
@@ -89,6 +92,15 @@ impl Realm {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.own_keys.key
+    }
+
+    /// The keys of its type as an object of JSON: nested tables are objects, durations and sizes texts as they are written.
+    /// A value that came from a file or the environment stays the `{"file": "PATH"}` or `{"env": "NAME"}` that was written,
+    /// with a relative path that begins in the folder of the settings file; a table whose one key is one of the two looks
+    /// the same. What is a secret and stands in the settings file itself is in it in clear: whoever has it must not print it.
+    #[must_use]
+    pub fn config_json(&self) -> serde_json::Value {
+        self.own_keys.to_json()
     }
 }
 
@@ -107,7 +119,7 @@ pub(crate) fn read(section: &Section, report: &mut Report) -> Option<Realm> {
             format!("is missing: one of {}", RealmType::ALL.map(RealmType::as_str).join(", ")),
         );
     }
-    let roles = roles(&mut reader);
+    let (enabled, roles) = (reader.take_boolean("enabled").or(true), roles(&mut reader));
     let own_keys = match kind {
         Taken::Given(RealmType::Native) => {
             let key = reader.section_key().to_owned();
@@ -116,7 +128,7 @@ pub(crate) fn read(section: &Section, report: &mut Report) -> Option<Realm> {
         }
         _ => reader.into_rest(),
     };
-    Some(Realm { name: name.given()?, kind: kind.given()?, roles, own_keys })
+    Some(Realm { name: name.given()?, kind: kind.given()?, enabled, roles, own_keys })
 }
 
 fn roles(reader: &mut Reader<'_>) -> Vec<RoleName> {

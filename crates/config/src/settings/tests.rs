@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::environment::double::Tables;
-use crate::sections::mount::{CookieSecure, Dialect, Generation, SameSite};
+use crate::sections::audit::AuditFile;
+use crate::sections::mount::{AtSessionCap, CookieSecure, Dialect, Generation, SameSite};
 use crate::sections::own::OwnEndpoint;
 use crate::sections::realm::RealmType;
 use crate::sections::{SECTIONS, logs::LogFormat};
@@ -39,6 +40,7 @@ fn the_example_is_the_defaults() {
     assert_eq!(example.data, defaults.data);
     assert_eq!(example.login, defaults.login);
     assert_eq!(example.log, defaults.log);
+    assert_eq!(example.audit, defaults.audit);
     assert_eq!(example.mounts, defaults.mounts);
     assert_eq!(
         (example.realms.len(), example.realms[0].name.as_str()),
@@ -56,12 +58,18 @@ fn the_example_with_its_comments_on_is_read_too() {
     for line in Settings::example().lines() {
         in_route |= line.starts_with("# [[mount.route]]");
         in_route &= !line.is_empty();
-        let on = in_route || line.starts_with("# admin = ");
+        let keys = ["# admin = ", "# file = ", "# at_session_cap = "];
+        let on = in_route || keys.iter().any(|key| line.starts_with(key));
+        // A word about the cap needs a cap.
+        let line =
+            line.strip_prefix("max_sessions_per_user = 0").map_or(line, |_| "max_sessions_per_user = 1");
         text.push_str(if on { line.trim_start_matches("# ") } else { line });
         text.push('\n');
     }
     let settings = good(&text);
     assert_eq!(settings.admin.unwrap().to_string(), "127.0.0.1:8765");
+    assert_eq!(settings.audit.file, Some(AuditFile::Path(PathBuf::from("audit.jsonl"))));
+    assert_eq!(settings.mounts[0].at_session_cap, AtSessionCap::EndOldest);
     let route = &settings.mounts[0].routes[0];
     assert_eq!(
         (route.path.as_str(), route.public, route.methods.to_string()),
@@ -91,13 +99,17 @@ fn every_default_of_the_contract() {
     assert_eq!((settings.workers, settings.admin, settings.trusted_proxies.len()), (0, None, 0));
     assert_eq!((settings.login.attempts_per_user, settings.login.attempts_per_address), (10, 100));
     assert_eq!((settings.login.window, settings.login.hash_memory.kibibytes()), (5 * MINUTE, 19_456));
-    assert_eq!(settings.login.hash_parallel, 0);
+    assert_eq!((settings.login.hash_parallel, settings.login.min_password_length), (0, 15));
+    assert_eq!((&settings.audit.file, settings.audit.keep), (&None, 400 * 24 * 60 * MINUTE));
     assert_eq!((settings.log.format, settings.log.requests), (LogFormat::Auto, true));
     let mount = &settings.mounts[0];
     assert_eq!((&*mount.path, mount.dialect), ("/api", Dialect::Fusion(Generation::Five)));
     assert_eq!((mount.cookie_secure, mount.cookie_same_site), (CookieSecure::Auto, SameSite::Lax));
     assert_eq!((mount.max_sessions_per_user, mount.upstream_timeout), (0, MINUTE));
     assert_eq!((mount.strip, mount.basic_challenge, mount.own.len()), (false, false, 9));
+    assert_eq!((mount.at_session_cap, mount.no_refresh.len()), (AtSessionCap::EndOldest, 0));
+    assert_eq!(mount.no_refresh_query.as_deref(), Some("_noSessionRefresh"));
+    assert!(settings.realms[0].enabled);
     assert_eq!((settings.realms[0].name.as_str(), settings.realms[0].kind), ("native", RealmType::Native));
 }
 
@@ -131,10 +143,13 @@ fn everything_at_once() {
         workers = 256
         trusted_proxies = ["10.0.0.0/8", "::1", "192.0.2.7"]
         admin = "127.0.0.1:4"
-        login = { attempts_per_user = 5, window = "1h", hash_memory = "64MiB", hash_parallel = 2 }
+        login = { attempts_per_user = 5, min_password_length = 8, window = "1h", hash_memory = "64MiB", hash_parallel = 2 }
         [log]
         format = "json"
         requests = false
+        [audit]
+        file = "-"
+        keep = "3650d"
         [[mount]]
         path = "/api/"
         upstream = ["http://a:1", "https://b"]
@@ -144,6 +159,9 @@ fn everything_at_once() {
         cookie_secure = "always"
         cookie_same_site = "none"
         max_sessions_per_user = 3
+        at_session_cap = "refuse"
+        no_refresh = ["GET:/jobs/*/status", "*:/poll/{id}/**:id=a;!/poll/*/x"]
+        no_refresh_query = "poll"
         upstream_timeout = "1500ms"
         [[mount.route]]
         path = "/a/{id}/*"
@@ -157,26 +175,37 @@ fn everything_at_once() {
         [[realm]]
         name = "acmeLDAP"
         type = "ldap"
+        enabled = false
         roles = ["search", "readonly"]
         host = "ldap.example"
         [realm.login]
         password = "canary"
+        [[realm]]
+        name = "contractors"
+        type = "native"
         "#,
     );
     assert_eq!(settings.listen.len(), 3);
     assert_eq!(settings.trusted_proxies[1].to_string(), "::1/128");
     assert_eq!(settings.trusted_proxies[2].to_string(), "192.0.2.7/32");
-    assert_eq!(settings.login.attempts_per_address, 100);
+    assert_eq!((settings.login.attempts_per_address, settings.login.min_password_length), (100, 8));
+    assert_eq!(
+        (settings.audit.file.clone(), settings.audit.keep),
+        (Some(AuditFile::Stdout), 3_650 * 24 * 60 * MINUTE)
+    );
     let mount = &settings.mounts[0];
     assert_eq!((&*mount.path, mount.own.as_slice()), ("/api", &[OwnEndpoint::Session][..]));
     assert_eq!(mount.upstream[1].to_string(), "https://b");
     assert_eq!(mount.upstream_timeout, Duration::from_millis(1500));
+    assert_eq!((mount.max_sessions_per_user, mount.at_session_cap), (3, AtSessionCap::Refuse));
+    assert_eq!(mount.no_refresh[1].to_string(), "*:/poll/{id}/**:id=a;!/poll/*/x");
+    assert_eq!((mount.no_refresh.len(), mount.no_refresh_query.as_deref()), (2, Some("poll")));
     assert_eq!((mount.routes.len(), mount.routes[1].public), (2, false));
     assert_eq!(settings.mounts[1].path, "/api/v2");
     // The realm `native` is there without being mentioned.
     assert_eq!(
-        settings.realms.iter().map(|realm| realm.name.as_str()).collect::<Vec<_>>(),
-        ["native", "acmeLDAP"]
+        settings.realms.iter().map(|realm| (realm.name.as_str(), realm.enabled)).collect::<Vec<_>>(),
+        [("native", true), ("acmeLDAP", false), ("contractors", true)]
     );
     let printed = format!("{settings:?}");
     assert!(!printed.contains("canary"), "{printed}");
@@ -209,6 +238,96 @@ fn the_wiring_reads_a_realms_own_keys_and_reports_at_their_lines() {
          doorward.toml:5:8: realm[0].type: is not built into this version\n\
          doorward.toml:7:1: realm[0].prot: unknown key; did you mean `port`?\n\
          doorward.toml:10:8: realm[0].login.wait: \"5s\" is shorter than 1m: why"
+    );
+}
+
+#[test]
+fn a_realms_own_keys_are_an_object_with_references_as_they_are_written() {
+    let environment = Tables::default().with_variable("SECRET", "canary").with_file("/etc/d/key", "canary");
+    let text = format!(
+        r#"{MOUNT}
+        [[realm]]
+        name = "l"
+        type = "ldap"
+        roles = ["search"]
+        hosts = ["a", {{ env = "SECRET" }}, ["b", 1]]
+        wait = "30m"
+        port = 636
+        weight = 1_000.5
+        since = 2020-01-01
+        far = 0xffffffffffffffff
+        odd = nan
+        "odd key" = ""
+        tls = {{ verify = true, ca = {{ file = "key" }} }}
+        [realm.login]
+        name.env = "SECRET"
+        password = "clear"
+        [[realm.group]]
+        x = 1
+        [[realm]]
+        name = "more"
+        type = "native"
+        "#
+    );
+    let settings = Settings::parse("/etc/d/d.toml", &text, &environment).unwrap();
+    let json = settings.realms[1].config_json();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "hosts": ["a", { "env": "SECRET" }, ["b", 1]],
+            "wait": "30m",
+            "port": 636,
+            "weight": 1000.5,
+            "since": "2020-01-01",
+            "far": "a number beyond 64 bits",
+            "odd": "nan",
+            "odd key": "",
+            "tls": { "verify": true, "ca": { "file": "key" } },
+            "login": { "name": { "env": "SECRET" }, "password": "clear" },
+            "group": [{ "x": 1 }],
+        })
+    );
+    assert!(!json.to_string().contains("canary"), "{json}");
+    // The same keys give the same text, whatever their order in the file.
+    assert!(json.to_string().starts_with(r#"{"far":"#), "{json}");
+    for native in [&settings.realms[0], &settings.realms[2]] {
+        assert_eq!(native.config_json(), serde_json::json!({}));
+    }
+}
+
+#[test]
+fn the_query_flag_of_each_dialect() {
+    for (keys, flag) in [
+        ("generation = 2", Some("_noSessionRefresh")),
+        ("dialect = \"ovirt\"", None),
+        ("dialect = \"plain\"", None),
+        ("no_refresh_query = \"\"", None),
+        ("no_refresh_query = \"q.1-x_\"", Some("q.1-x_")),
+        ("dialect = \"plain\"\nno_refresh_query = \"q\"", Some("q")),
+    ] {
+        let settings = good(&format!("{MOUNT}{keys}"));
+        assert_eq!(settings.mounts[0].no_refresh_query.as_deref(), flag, "{keys}");
+    }
+}
+
+#[test]
+fn a_section_whose_one_key_is_file_is_no_reference() {
+    let environment = Tables::default().with_file("/etc/d/a", "canary").with_variable("AUDIT", "/var/log/a");
+    let file = |text: &str| {
+        let text = format!("{text}\n{MOUNT}");
+        Settings::parse("/etc/d/d.toml", &text, &environment).map(|settings| settings.audit.file)
+    };
+    let there = |path: &str| Ok(Some(AuditFile::Path(PathBuf::from(path))));
+    assert_eq!(file("[audit]\nfile = \"a\""), there("/etc/d/a"));
+    assert_eq!(file("audit = { file = \"a\" }"), there("/etc/d/a"));
+    assert_eq!(file("audit.file = \"a\""), there("/etc/d/a"));
+    assert_eq!(file("audit.file = \"/b\""), there("/b"));
+    assert_eq!(file("audit.file = { env = \"AUDIT\" }"), there("/var/log/a"));
+    assert_eq!(file("audit.file = \"-\""), Ok(Some(AuditFile::Stdout)));
+    assert_eq!(file(""), Ok(None));
+    assert_eq!(
+        file("audit = { env = \"AUDIT\" }").unwrap_err().to_string(),
+        "/etc/d/d.toml:1:11: audit.env: unknown key"
     );
 }
 
@@ -254,7 +373,8 @@ fn any_value_may_come_from_a_file_or_the_environment() {
 fn a_value_from_elsewhere_is_never_quoted() {
     let environment = Tables::default().with_variable("SECRET", "canary").with_file("f", "canary");
     let keys = "workers data admin trusted_proxies listen login log mount realm login.window login.hash_memory \
-                login.attempts_per_user log.format log.requests login.other";
+                login.attempts_per_user log.format log.requests login.other audit audit.file.x audit.keep \
+                login.min_password_length";
     for key in keys.split_whitespace() {
         for reference in ["{ env = \"SECRET\" }", "{ file = \"f\" }", "[{ file = \"f\" }]"] {
             let text = format!("{key} = {reference}\n");
@@ -263,9 +383,20 @@ fn a_value_from_elsewhere_is_never_quoted() {
         }
     }
     let keys = "path dialect generation upstream idle_timeout max_lifetime cookie_secure cookie_same_site \
-                max_sessions_per_user upstream_timeout own strip basic_challenge route route.methods";
-    for key in keys.split_whitespace() {
-        let text = format!("[[mount]]\n{key} = {{ env = \"SECRET\" }}\n");
+                max_sessions_per_user upstream_timeout own strip basic_challenge route route.methods \
+                at_session_cap no_refresh";
+    // Two that the faults of patterns and permissions quote, and one that is wrong as a name.
+    let environment = environment
+        .with_variable("PATTERN", "/a/b*canary")
+        .with_variable("REQUESTS", "canary:/x")
+        .with_variable("FLAG", "?canary");
+    let lines = keys.split_whitespace().map(|key| format!("{key} = {{ env = \"SECRET\" }}")).chain([
+        "route = [{ path = { env = \"PATTERN\" } }]".to_owned(),
+        "no_refresh = [{ env = \"REQUESTS\" }, { env = \"PATTERN\" }, { env = \"SECRET\" }]".to_owned(),
+        "no_refresh_query = { env = \"FLAG\" }".to_owned(),
+    ]);
+    for line in lines {
+        let text = format!("[[mount]]\n{line}\n");
         let mistakes = Settings::parse("doorward.toml", &text, &environment).unwrap_err().to_string();
         assert!(!mistakes.contains("canary"), "{mistakes}");
     }
@@ -380,7 +511,7 @@ proptest::proptest! {
             "\"http://a\"", "[\"http://a\", 1]", "{ env = \"X\" }", "{ file = \"x\" }", "[[1]]", "\"/a/**\"", "\"native\"",
             "[\"127.0.0.1:1\", \"127.0.0.1:1\"]", "{ address = \"[::]:1\" }", "0xffffffffffffffff", "'''\nx'''",
         ];
-        let headers = ["[login]", "[log]", "[[mount]]", "[[mount.route]]", "[[realm]]", "[mount]"];
+        let headers = ["[login]", "[log]", "[audit]", "[[mount]]", "[[mount.route]]", "[[realm]]", "[mount]"];
         let mut text = String::new();
         for (key, value) in lines {
             let line = match keys.get(key) {

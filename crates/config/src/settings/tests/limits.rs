@@ -41,6 +41,17 @@ fn numbers() {
         "is not between",
     );
     both_sides(&login("hash_parallel = 256"), &login("hash_parallel = 257"), "257 is not between 0 and 256");
+    let length = |count: u64| login(&format!("min_password_length = {count}"));
+    both_sides(
+        &length(LEAST_PASSWORD_LENGTH),
+        &length(LEAST_PASSWORD_LENGTH - 1),
+        "7 is not between 8 and 64",
+    );
+    both_sides(
+        &length(MOST_PASSWORD_LENGTH),
+        &length(MOST_PASSWORD_LENGTH + 1),
+        "65 is not between 8 and 64",
+    );
     let sessions = |count: u64| below(&format!("max_sessions_per_user = {count}"));
     both_sides(
         &sessions(MAX_SESSIONS_PER_USER),
@@ -82,6 +93,9 @@ fn durations_and_sizes() {
         &below("idle_timeout = \"28801s\""),
         "longer than the default",
     );
+    let keep = |time: &str| top(&format!("[audit]\nkeep = \"{time}\""));
+    both_sides(&keep("1d"), &keep("86399s"), "\"86399s\" is shorter than 1d");
+    both_sides(&keep("3650d"), &keep("3651d"), "\"3651d\" is longer than 3650d");
     both_sides(
         &below("upstream_timeout = \"1ms\""),
         &below("upstream_timeout = \"0ms\""),
@@ -109,6 +123,17 @@ fn counts() {
         below(&(0..count).map(|n| format!("[[mount.route]]\npath = \"/{n}\"\n")).collect::<String>())
     };
     both_sides(&routes(MAX_ROUTES), &routes(MAX_ROUTES + 1), "mount[0].route: has 257 entries");
+    let no_refresh = |count: usize| {
+        let list: Vec<String> = (0..count).map(|n| format!("\"GET:/{n}\"")).collect();
+        below(&format!("no_refresh = [{}]", list.join(",")))
+    };
+    both_sides(
+        &no_refresh(MAX_NO_REFRESH),
+        &no_refresh(MAX_NO_REFRESH + 1),
+        "mount[0].no_refresh: has 65 entries; 64 are allowed",
+    );
+    let flag = |length: usize| below(&format!("no_refresh_query = \"{}\"", "q".repeat(length)));
+    both_sides(&flag(MAX_QUERY_NAME_BYTES), &flag(MAX_QUERY_NAME_BYTES + 1), "is longer than 64 bytes");
     let upstream = |count: usize| {
         let list: Vec<String> = (0..count).map(|n| format!("\"http://h{n}\"")).collect();
         format!("[[mount]]\nupstream = [{}]", list.join(","))
