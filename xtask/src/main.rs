@@ -3,7 +3,7 @@
 //! Purpose: what CI runs, in one place, so that a person's terminal and CI cannot disagree.
 //! Callers: people; `.ci/run`.
 //! May use: nothing. It reads the other rooms as text, so that it works while they do not compile.
-//! Must never: ship, change a source file, or need more than cargo and git.
+//! Must never: ship, change a file that people write, or need more than cargo and git.
 //! Read first: `ci.rs`.
 
 mod ci;
@@ -11,6 +11,7 @@ mod deny;
 mod fuzz;
 mod licence;
 mod needs;
+mod openapi;
 mod report;
 mod rooms;
 mod run;
@@ -31,6 +32,7 @@ const COMMANDS: &[Command] = &[
     ("rooms", "[--print]  the edges between rooms and the plates on their doors", rooms::command),
     ("tidy", "sizes, words, blanks, and the request's way", tidy::command),
     ("deny", "crates, licences and sources that deny.toml does not want", deny::command),
+    ("openapi", "write docs/openapi.json anew, from the code", openapi::command),
     ("fuzz", "[TARGET] [SECONDS]  run the fuzz targets with coverage, 60 s each", fuzz::command),
 ];
 
@@ -63,6 +65,6 @@ fn main() -> ExitCode {
 fn help() {
     say("usage: cargo xtask COMMAND");
     for (name, what, _) in COMMANDS {
-        say(format!("  {name:<6} {what}"));
+        say(format!("  {name:<7} {what}"));
     }
 }

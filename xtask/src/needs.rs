@@ -1,6 +1,10 @@
 //! Programs from the system that the build and the tests need, and how to have them.
 //!
-//! Called by `test.rs` and `ci.rs`. It must never install anything where it is not root, nor anything unnamed here.
+//! Called by `test.rs` and `ci.rs`. It must never install anything in the system where it is not root, nor anything unnamed here.
+
+mod python;
+
+pub(crate) use python::ensure as ensure_python;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -35,6 +39,15 @@ pub(crate) fn ensure(needs: &[Need]) -> Outcome {
     if packages.is_empty() {
         return Ok(());
     }
+    install(&packages)?;
+    match missing(needs, is_there).as_slice() {
+        [] => Ok(()),
+        still => Err(Failure::new(format!("installed, and still not found: {}", still.join(" ")))),
+    }
+}
+
+/// Installs these packages (as root, on Debian), or says in one line what to install.
+fn install(packages: &[&str]) -> Outcome {
     let list = packages.join(" ");
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root || !is_there("apt-get") {
@@ -48,12 +61,8 @@ pub(crate) fn ensure(needs: &[Need]) -> Outcome {
     };
     apt(&["-qq", "update"])?;
     let mut install = vec!["-qq", "install", "-y", "--no-install-recommends"];
-    install.extend(&packages);
-    apt(&install)?;
-    match missing(needs, is_there).as_slice() {
-        [] => Ok(()),
-        still => Err(Failure::new(format!("installed, and still not found: {}", still.join(" ")))),
-    }
+    install.extend(packages);
+    apt(&install)
 }
 
 /// The packages of the programs that are not there.

@@ -33,6 +33,7 @@ pub(crate) fn command(filters: &[String]) -> Outcome {
 /// When the tests could not be run at all; that one failed is in the verdict beside the counts.
 pub(crate) fn all(filters: &[String]) -> Outcome<(Counts, Outcome)> {
     needs::ensure(needs::TESTS)?;
+    needs::ensure_python()?;
     let units = run::watch(&mut with_filters(unit_runner(), filters))?;
     let counts = Counts::read(&units.text);
     if !units.succeeded && counts == Counts::default() {

@@ -1,5 +1,7 @@
 //! Why an operation did nothing. Every operation's errors are of these kinds; dialects say them.
 
+use std::borrow::Cow;
+
 use auth::Reason;
 use auth::permission::PermissionError;
 
@@ -10,8 +12,8 @@ use crate::password::Weakness;
 pub enum Error {
     /// A field of the input is wrong; which one and why, for the person who sent it.
     Invalid {
-        /// The field's name in the operation's input.
-        field: &'static str,
+        /// The field's name in the operation's input; of what is in a realm's config, its dotted name (`config.host`).
+        field: Cow<'static, str>,
         /// What is wrong with it.
         why: String,
     },
@@ -21,14 +23,16 @@ pub enum Error {
     NotFound,
     /// There is one already, or it is in a state that does not allow it; why.
     Conflict(&'static str),
+    /// The thing was changed since the caller saw it.
+    PreconditionFailed,
     /// The kernel said no.
     Kernel(Reason),
 }
 
 impl Error {
     /// A field is wrong.
-    pub(crate) fn invalid(field: &'static str, why: impl ToString) -> Self {
-        Self::Invalid { field, why: why.to_string() }
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, why: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), why: why.to_string() }
     }
 }
 

@@ -6,8 +6,17 @@
 //! Must never: know HTTP, JSON, a status code or a dialect's word.
 //! Read first: `services.rs`, then `sessions/create.rs`.
 
+pub mod apps;
+pub mod audit;
 mod error;
+pub mod explain;
+pub mod keys;
+mod page;
 mod password;
+mod precondition;
+mod reach;
+pub mod realms;
+mod reproof;
 pub mod roles;
 mod services;
 pub mod sessions;
@@ -15,5 +24,8 @@ pub mod setup;
 pub mod users;
 
 pub use error::Error;
-pub use password::Weakness;
+pub use page::Page;
+pub use password::{PasswordJudge, PasswordPolicy, Strength, Weakness, WeaknessKind};
+pub use precondition::Precondition;
+pub use reproof::RECENT_LOGIN;
 pub use services::Services;

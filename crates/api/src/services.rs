@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use auth::directory::ChangeError;
+use auth::directory::{ChangeError, Snapshot};
 use auth::trust::Permit;
-use auth::{Event, Kernel, Moment, PasswordHasher};
+use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher};
 
 use crate::error::Error;
+use crate::password::PasswordJudge;
 
 /// What operations work with. Cloning shares it.
 #[derive(Clone)]
@@ -15,18 +16,52 @@ pub struct Services {
     pub kernel: Arc<Kernel>,
     /// Makes hashes of new passwords.
     pub hasher: Arc<dyn PasswordHasher>,
+    /// Judges new passwords.
+    pub passwords: Arc<PasswordJudge>,
+    /// The audit log, to be read.
+    pub audit: Arc<dyn AuditStore>,
     /// When this process began to serve.
     pub started: Moment,
     /// Its version.
     pub version: &'static str,
 }
 
+/// A change of the directory that an operation judged good.
+pub(crate) struct Judged<T> {
+    /// The changes.
+    pub(crate) changes: Vec<Change>,
+    /// The id of what is changed, for those who write down who did what.
+    pub(crate) subject: String,
+    /// What it is after the change, as far as it is no secret.
+    pub(crate) detail: String,
+    /// What the operation answers.
+    pub(crate) answer: T,
+}
+
 impl Services {
-    /// Notes a change of the directory.
-    pub(crate) fn changed(&self, permit: Option<&Permit>, operation: &'static str, subject: &str) {
-        let by =
-            permit.and_then(|permit| permit.caller().known()).map(|known| known.account().id_text.clone());
-        self.kernel.witness().note(Event::DirectoryChanged { by, operation, subject: Box::from(subject) });
+    /// The password version that a new user begins with. Drawn, as a user of the same name may have been deleted just now: what
+    /// was proven of him must not hold for this one, though both were made in the same millisecond.
+    pub(crate) fn first_password_version(&self) -> u64 {
+        // Half of the range is left to rise in, also where stores keep signed numbers.
+        u64::from(u32::from_le_bytes(*self.kernel.draw()))
+    }
+
+    /// Changes the directory and has it written down. `judge` sees the state that will be changed, alone.
+    pub(crate) async fn change<T>(
+        &self,
+        permit: Option<&Permit>,
+        operation: &'static str,
+        judge: impl FnOnce(&Snapshot) -> Result<Judged<T>, Error>,
+    ) -> Result<T, Error> {
+        let by = permit.and_then(|permit| permit.caller().known());
+        let by = by.map(|known| known.account().id_text.clone());
+        let address = permit.map(Permit::client);
+        let change = self.kernel.directory().change(|snapshot| {
+            let Judged { changes, subject, detail, answer } = judge(snapshot)?;
+            let (subject, detail) = (subject.into_boxed_str(), detail.into_boxed_str());
+            Ok((changes, Event::DirectoryChanged { by, address, operation, subject, detail }, answer))
+        });
+        Ok(change.await?)
     }
 }
 

@@ -2,25 +2,30 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::directory::{Account, ChangeError, Directory, Snapshot};
-use crate::limits::{MAX_TOKEN_BYTES, MAX_TOUCH_BATCH};
-use crate::login::{Outcome, Proven, Remembered, Throttle};
-use crate::realm::{Realms, Verified};
+use crate::limits::MAX_TOUCH_BATCH;
+use crate::login::{Guess, Guesses, Outcome, Proven, Remembered, Throttle};
+use crate::realm::{Rejection, Unavailability, Verdict, Verified};
 use crate::reason::Reason;
-use crate::sessions::{NewSession, Session, Sessions};
+use crate::sessions::{Session, Sessions};
 use crate::store::{AttemptRecord, Change, DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
 use crate::witness::{Event, Witness};
 use crate::words::clock::Clock;
 use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
-use crate::words::ids::{SessionId, UserId};
-use crate::words::names::{AppName, RealmName, Scope, Username};
-use crate::words::records::User;
-use crate::words::session::{EndReason, Origin, SessionLimits};
-use crate::words::token::{SessionToken, TokenHash};
+use crate::words::ids::UserId;
+use crate::words::names::{RealmName, Scope, Username};
+use crate::words::records::{RealmRecord, User};
+use crate::words::session::EndReason;
+use crate::words::token::{KeyText, SessionToken, TokenHash};
+
+mod login;
+
+pub use login::{AtCap, LoggedIn, LoginRequest, SessionCap};
 
 /// The credentials that a request shows, read but not looked at.
 #[derive(Debug, Default)]
@@ -29,8 +34,10 @@ pub struct Presented {
     pub session: Option<Option<SessionToken>>,
     /// A user name and a password for a realm, or the words for why they cannot be read.
     pub password: Option<PresentedPassword>,
-    /// A bearer token or an API key.
+    /// A bearer token.
     pub bearer: Option<BearerText>,
+    /// An API key. `Some(None)`: a text that was never given out.
+    pub key: Option<Option<KeyText>>,
 }
 
 /// See [`Presented::password`].
@@ -44,36 +51,6 @@ pub struct PresentedPassword {
     pub password: Option<Password>,
 }
 
-/// A login.
-pub struct LoginRequest {
-    /// The realm that the client named, or the dialect's default.
-    pub realm: Box<str>,
-    /// The name as presented.
-    pub username: Username,
-    /// The password.
-    pub password: Password,
-    /// Where the session will count.
-    pub scope: Scope,
-    /// The app that the session is made for, if one was named.
-    pub app: Option<AppName>,
-    /// The session's limits.
-    pub limits: SessionLimits,
-    /// Live sessions that a user may have here; the one that idled longest makes room. `None` = no cap.
-    pub max_sessions: Option<usize>,
-    /// Where the login comes from.
-    pub origin: Origin,
-    /// Sessions of this scope that the client showed along with it: they end once the login succeeds.
-    pub replaces: Vec<SessionToken>,
-}
-
-/// A login that succeeded: the session is on disk.
-pub struct LoggedIn {
-    /// The session.
-    pub session: Arc<Session>,
-    /// How many sessions ended for it.
-    pub replaced: usize,
-}
-
 /// What a kernel is made of.
 pub struct KernelParts {
     /// The clock for every decision.
@@ -84,10 +61,10 @@ pub struct KernelParts {
     pub directory: Arc<Directory>,
     /// The directory's store, for the throttle's counters.
     pub store: Arc<dyn DirectoryStore>,
-    /// The realms.
-    pub realms: Realms,
     /// The throttle.
     pub throttle: Throttle,
+    /// The watch on those who guess.
+    pub guesses: Guesses,
     /// The memory of verified Basic credentials.
     pub remembered: Remembered,
     /// Who takes note of what happens.
@@ -146,8 +123,8 @@ impl Kernel {
         bytes
     }
 
-    /// Who shows these credentials. The first kind that is present decides: session, password, bearer. A dead session
-    /// together with a password passes on the password (contract/fusion.md, "Any other request").
+    /// Who shows these credentials. The first kind that is present decides: session, password, bearer token, API key. A
+    /// dead session together with a password passes on the password (contract/fusion.md, "Any other request").
     ///
     /// `counts` says whether this request is activity that extends the session's idle time.
     ///
@@ -176,7 +153,34 @@ impl Kernel {
         if presented.bearer.is_some() {
             return Err(Reason::InvalidToken);
         }
-        Err(Reason::NoCredentials)
+        match presented.key {
+            Some(key) => self.by_key(key.as_ref()).map(Caller::Known),
+            None => Err(Reason::NoCredentials),
+        }
+    }
+
+    /// How long the answer must wait for which [`authenticate`](Self::authenticate) gave `reason` to this client: who shows
+    /// many unknown tokens or keys guesses, and is slowed (security.md row 33).
+    #[must_use]
+    pub fn slowed(&self, reason: &Reason, client: IpAddr) -> Option<Duration> {
+        let what = match reason {
+            Reason::SessionUnknown => "session",
+            Reason::InvalidToken => "key",
+            _ => return None,
+        };
+        match self.parts.guesses.count(client) {
+            Guess::Few => None,
+            Guess::More(pause) => Some(pause),
+            Guess::TooMany(pause) => {
+                self.parts.witness.note(&Event::Guessing { address: client, what });
+                Some(pause)
+            }
+        }
+    }
+
+    fn by_key(&self, key: Option<&KeyText>) -> Result<Authenticated, Reason> {
+        let hash = key.ok_or(Reason::InvalidToken)?.hash();
+        Authenticated::by_key(&self.parts.directory.present(), &hash, self.parts.clock.now())
     }
 
     fn by_session(
@@ -210,73 +214,26 @@ impl Kernel {
                 let proven = self.prove(&realm, &evidence, client, AuthMethod::Basic).await?;
                 let Evidence::Password { username, password } = &evidence;
                 self.parts.remembered.remember(&realm, username, password, &proven, now);
+                self.parts.witness.note(&Event::Verified {
+                    user: proven.account.user.id,
+                    username: Box::from(username.shown()),
+                    realm: realm.clone(),
+                    address: client,
+                    method: AuthMethod::Basic,
+                });
                 proven
             }
         };
-        Authenticated::by_secret(&self.parts.directory.present(), &proven, AuthMethod::Basic)
+        let known = Authenticated::by_secret(&self.parts.directory.present(), &proven, AuthMethod::Basic);
+        known.map_err(|reason| self.refused(&realm, &proven.account.user.username, client, reason))
     }
 
     /// What is remembered of this credential.
     fn recall(&self, realm: &str, username: &Username, password: &Password) -> Option<Proven> {
         let snapshot = self.parts.directory.present();
         let id = UserId::of(&RealmName::parse(realm).ok()?, username);
-        self.parts.remembered.recall(realm, username, password, snapshot.account(&id), self.parts.clock.now())
-    }
-
-    /// Logs in: proves the password, makes the session, ends those it replaces. The session is on disk when this
-    /// resolves. `token` is drawn by the dialect, in its form.
-    ///
-    /// # Errors
-    /// Why not; there is no session then, but those it would have replaced may have ended.
-    pub async fn login(&self, token: &SessionToken, request: LoginRequest) -> Result<LoggedIn, Reason> {
-        debug_assert!(token.expose().len() <= MAX_TOKEN_BYTES, "a token that could never be presented");
-        let client = request.origin.address;
-        self.realm_in_force(&request.realm)
-            .map_err(|reason| self.refused(&request.realm, &request.username, client, reason))?;
-        let evidence = Evidence::Password { username: request.username, password: request.password };
-        let proven = self.prove(&request.realm, &evidence, client, AuthMethod::Password).await?;
-        let known = Authenticated::by_secret(&self.parts.directory.present(), &proven, AuthMethod::Password)?;
-        let user = &known.account().user;
-        let replaced = self.shown(&request.replaces, &request.scope);
-        let new = NewSession {
-            token: token.hash(),
-            id: SessionId::from_random(*self.draw()),
-            user: user.id,
-            realm: user.realm.clone(),
-            scope: request.scope,
-            app: request.app,
-            method: AuthMethod::Password,
-            limits: request.limits,
-            origin: request.origin,
-        };
-        let session = self.parts.sessions.open(new).await.map_err(|_| Reason::StoreFailed)?;
-        let username = Box::from(user.username.shown());
-        self.parts.witness.note(Event::Login { session: Arc::clone(&session), username });
-        match self.settle_in(&session, &proven, &replaced, request.max_sessions).await {
-            Ok(replaced) => Ok(LoggedIn { session, replaced }),
-            Err(reason) => {
-                // Its token goes to nobody. Where its end cannot be written either, it dies in memory, and of idleness.
-                let _ = self.end(std::slice::from_ref(&session), EndReason::UserChanged).await;
-                Err(reason)
-            }
-        }
-    }
-
-    /// What a session that is in the table still needs before its token may be sent; how many others ended for it.
-    async fn settle_in(
-        &self,
-        session: &Arc<Session>,
-        proven: &Proven,
-        replaced: &[Arc<Session>],
-        cap: Option<usize>,
-    ) -> Result<usize, Reason> {
-        // Who changed the user while the session was being written ended his sessions and could not see this one.
-        Authenticated::by_secret(&self.parts.directory.present(), proven, session.method)?;
-        let mut ended = self.end(replaced, EndReason::Replaced).await?;
-        if let Some(cap) = cap {
-            ended += self.end(&self.over_cap(session, cap), EndReason::Evicted).await?;
-        }
-        Ok(ended)
+        let present = snapshot.account(&id).zip(snapshot.realm(realm));
+        self.parts.remembered.recall(realm, username, password, present, self.parts.clock.now())
     }
 
     /// Confirms that `password` is this user's, as a login would and under the same throttle.
@@ -300,20 +257,63 @@ impl Kernel {
     /// [`Reason::StoreFailed`]: do not say that it is done.
     pub async fn logout(&self, token: &SessionToken, scope: &Scope) -> Result<Option<Arc<Session>>, Reason> {
         let shown = self.shown(std::slice::from_ref(token), scope);
-        self.end(&shown, EndReason::Logout).await?;
+        self.end(&shown, EndReason::Logout, None).await?;
         Ok(shown.into_iter().next())
     }
 
-    /// Ends sessions; how many were live.
+    /// Ends sessions; how many were live. `by` is who asked for it, if it was not their own user who did.
     ///
     /// # Errors
     /// [`Reason::StoreFailed`]: do not say that it is done.
-    pub async fn end(&self, sessions: &[Arc<Session>], reason: EndReason) -> Result<usize, Reason> {
-        let ended = self.parts.sessions.end(sessions, reason).await.map_err(|_| Reason::StoreFailed)?;
-        for session in &ended {
-            self.parts.witness.note(Event::SessionEnded { session: Arc::clone(session), reason });
+    pub async fn end(
+        &self,
+        sessions: &[Arc<Session>],
+        reason: EndReason,
+        by: Option<&Authenticated>,
+    ) -> Result<usize, Reason> {
+        let tell = |session: &Arc<Session>, ended: EndReason| {
+            // Nobody ended what had timed out.
+            let by = by.filter(|_| ended == reason).map(|by| by.account().id_text.clone());
+            let reason = ended;
+            self.parts.witness.note(&Event::SessionEnded { session: Arc::clone(session), reason, by });
+        };
+        self.parts.sessions.end(sessions, reason, tell).await.map_err(|error| {
+            self.parts.witness.note(&Event::failed("session.end_failed", &error));
+            Reason::StoreFailed
+        })
+    }
+
+    /// Writes down the ends of sessions that timed out, and forgets those that ended more than a day ago. Called from time
+    /// to time by the binary's housekeeping.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the next sweep tries again.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        let tell = |session: &Arc<Session>, reason| {
+            self.parts.witness.note(&Event::SessionEnded { session: Arc::clone(session), reason, by: None });
+        };
+        self.parts.sessions.sweep(tell).await.map(|_| ())
+    }
+
+    /// Ends the sessions of realms that are off or gone; how many. For after the settings were read: what a change over the
+    /// API switches off ends there.
+    ///
+    /// # Errors
+    /// [`Reason::StoreFailed`]: they are dead in memory, but may live again after a restart that finds their realm on.
+    pub async fn end_strays(&self) -> Result<usize, Reason> {
+        let snapshot = self.parts.directory.held();
+        let now = self.parts.clock.now();
+        let off = |session: &Session| {
+            snapshot.realm(session.realm.as_str()).is_none_or(|state| !state.record.enabled)
+        };
+        let strays =
+            self.parts.sessions.table().filtered(|session| off(session) && session.ended(now).is_none());
+        let mut ended = 0;
+        // No more at once than the audit log has room for.
+        for batch in strays.chunks(MAX_TOUCH_BATCH) {
+            ended += self.end(batch, EndReason::UserChanged, None).await?;
         }
-        Ok(ended.len())
+        Ok(ended)
     }
 
     fn shown(&self, tokens: &[SessionToken], scope: &Scope) -> Vec<Arc<Session>> {
@@ -325,36 +325,21 @@ impl Kernel {
             .collect()
     }
 
-    /// The sessions that must go so that `newest` fits under the cap: those that idled longest.
-    ///
-    /// Only those count that came into the table before it: of two logins at a time the later one sees the earlier and
-    /// makes room for both, and neither ends the other.
-    fn over_cap(&self, newest: &Session, cap: usize) -> Vec<Arc<Session>> {
-        let now = self.parts.clock.now();
-        let mut others = self.parts.sessions.table().of_user(&newest.user);
-        let place = others.iter().position(|other| other.token == newest.token).unwrap_or(others.len());
-        others.truncate(place);
-        others.retain(|other| other.scope == newest.scope && other.ended(now).is_none());
-        others.sort_by_key(|other| other.last_seen());
-        others.truncate((others.len() + 1).saturating_sub(cap.max(1)));
-        others
-    }
-
     fn realm_in_force(&self, realm: &str) -> Result<(), Reason> {
         match self.parts.directory.present().realm(realm) {
             None => Err(Reason::UnknownRealm),
-            Some(state) if !state.enabled => Err(Reason::RealmDisabled),
+            Some(state) if !state.record.enabled => Err(Reason::RealmDisabled),
             Some(_) => Ok(()),
         }
     }
 
     /// Tells the witness that a credential was refused, and why.
     fn refused(&self, realm: &str, username: &Username, address: IpAddr, reason: Reason) -> Reason {
-        self.parts.witness.note(Event::LoginFailed {
+        self.parts.witness.note(&Event::LoginFailed {
             realm: Box::from(realm),
             username: Box::from(username.shown()),
             address,
-            reason_id: reason.reason_id(),
+            reason: reason.clone(),
         });
         reason
     }
@@ -397,8 +382,8 @@ impl Kernel {
         }
         // What is proven is proven of the user as he was before anybody looked.
         let before = self.parts.directory.held();
-        let result = match self.parts.realms.verify(realm, evidence).await {
-            Ok((realm, verified)) => self.account_of(&before, &realm, verified).await,
+        let result = match verify(&before, realm, evidence).await {
+            Ok((realm, verified)) => self.account_of(&before, realm, verified).await,
             Err(reason) => Err(reason),
         };
         let outcome = match &result {
@@ -456,32 +441,35 @@ impl Kernel {
     }
 
     /// The account behind a verified user, if it is still the one that was verified; writes down a costlier hash of the
-    /// password where the realm made one.
+    /// password where the realm made one. `realm` vouched, as it was `before` anybody looked.
     async fn account_of(
         &self,
         before: &Snapshot,
-        realm: &RealmName,
+        realm: RealmRecord,
         verified: Verified,
     ) -> Result<Proven, Reason> {
-        let id = UserId::of(realm, &verified.username);
-        let proven = Proven { account: before.account(&id).cloned().ok_or(Reason::UnknownUser)? };
-        let still_proven = |snapshot: &Snapshot| {
+        let id = UserId::of(&realm.name, &verified.username);
+        let account = before.account(&id).cloned().ok_or(Reason::UnknownUser)?;
+        let proven = Proven { account, realm: Arc::new(realm) };
+        let still = |snapshot: &Snapshot| {
             let present = snapshot.account(&id).ok_or(Reason::UnknownUser)?;
-            proven.holds_for(present).then(|| Arc::clone(present)).ok_or(Reason::WrongPassword)
+            let state = snapshot.realm(proven.realm.name.as_str()).ok_or(Reason::UnknownRealm)?;
+            let holds = proven.holds_for(present, state);
+            holds.then(|| Arc::clone(present)).ok_or(Reason::WrongPassword)
         };
-        let account = still_proven(&self.parts.directory.present())?;
+        let of = |account| Proven { account, realm: Arc::clone(&proven.realm) };
+        let account = still(&self.parts.directory.present())?;
         if !account.user.enabled {
             return Err(Reason::UserDisabled);
         }
         let Some(rehashed) = verified.rehashed else {
-            return Ok(Proven { account });
+            return Ok(of(account));
         };
         let changed = self
             .parts
             .directory
-            .change(|snapshot| {
-                let present = still_proven(snapshot)?;
-                let user = User { password: Some(rehashed), ..present.user.clone() };
+            .amend(|snapshot| {
+                let user = User { password: Some(rehashed), ..still(snapshot)?.user.clone() };
                 Ok((vec![Change::PutUser(Box::new(user))], ()))
             })
             .await;
@@ -489,8 +477,26 @@ impl Kernel {
             Ok(()) => {}
             Err(ChangeError::Refused(reason)) => return Err(reason),
             // The login is good all the same; the next one tries again.
-            Err(ChangeError::Store(_)) => return Ok(Proven { account }),
+            Err(ChangeError::Store(_)) => return Ok(of(account)),
         }
-        Ok(Proven { account: still_proven(&self.parts.directory.present())? })
+        Ok(of(still(&self.parts.directory.present())?))
+    }
+}
+
+/// Asks the realm of this name, as it is in `directory`.
+async fn verify(
+    directory: &Snapshot,
+    name: &str,
+    evidence: &Evidence,
+) -> Result<(RealmRecord, Verified), Reason> {
+    let state = directory.realm(name).ok_or(Reason::UnknownRealm)?;
+    match state.realm.verify(evidence, directory).await {
+        Verdict::Verified(verified) => Ok((state.record.clone(), verified)),
+        Verdict::NotMine => Err(Reason::UnknownUser),
+        Verdict::Rejected(Rejection::WrongPassword) => Err(Reason::WrongPassword),
+        Verdict::Rejected(Rejection::Disabled) => Err(Reason::UserDisabled),
+        Verdict::Unavailable(Unavailability(why)) => Err(Reason::RealmUnavailable(why)),
+        // A password login has one leg: a realm that asks for more cannot be used this way.
+        Verdict::Challenge(_) => Err(Reason::RealmUnavailable("the realm asks for a second leg")),
     }
 }

@@ -7,6 +7,7 @@
 //! Must never: know HTTP, files, sockets, or any realm, store or dialect by name.
 //! Read first: `trust.rs`, then `kernel.rs`.
 
+mod audit;
 pub mod directory;
 mod kernel;
 pub mod limits;
@@ -21,15 +22,23 @@ pub mod trust;
 mod witness;
 mod words;
 
-pub use kernel::{Kernel, KernelParts, LoggedIn, LoginRequest, Presented, PresentedPassword};
-pub use realm::{PasswordHasher, Realm, Realms, Rejection, Unavailability, Verdict, Verified};
+pub use audit::Ledger;
+pub use kernel::{
+    AtCap, Kernel, KernelParts, LoggedIn, LoginRequest, Presented, PresentedPassword, SessionCap,
+};
+pub use realm::{
+    PasswordHasher, Realm, RealmFault, RealmMaker, Rejection, Unavailability, Unmakeable, Verdict, Verified,
+};
 pub use reason::Reason;
-pub use store::{AttemptRecord, Change, DirectoryImage, DirectoryStore, Pending, SessionStore, StoreError};
-pub use witness::{Event, Nobody, Witness};
-pub use words::clock::{Clock, Moment};
+pub use store::{
+    AttemptRecord, AuditStore, Change, DirectoryImage, DirectoryStore, Pending, SessionStore, StoreError,
+};
+pub use witness::{Event, Nobody, Witness, Witnesses};
+pub use words::audit::{AuditEntry, AuditFilter, AuditHash, AuditRecord};
+pub use words::clock::{Clock, Moment, MomentFault};
 pub use words::credential::{AuthMethod, BearerText, Evidence, Password, PasswordHash};
-pub use words::ids::{IdFault, SessionId, UserId};
+pub use words::ids::{IdFault, KeyId, SessionId, UserId};
 pub use words::names::{AppName, NameFault, RealmName, RoleName, Scope, Username};
-pub use words::records::{Initialised, Role, User};
+pub use words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
 pub use words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
-pub use words::token::{SessionToken, TokenHash};
+pub use words::token::{KeyText, SessionToken, TokenHash};

@@ -7,8 +7,11 @@ use std::time::Duration;
 pub const MAX_USERNAME_BYTES: usize = 256;
 /// Longest password, in bytes of UTF-8 as presented; never trimmed or truncated (security.md rows 53, 54).
 pub const MAX_PASSWORD_BYTES: usize = 1_024;
-/// Shortest password that may be *set*, in Unicode code points after NFC (security.md row 49).
+/// The least that the settings may ask of a password that is *set*, in Unicode code points after NFC: enough only where
+/// there is a second factor (security.md row 49).
 pub const MIN_PASSWORD_POINTS: usize = 8;
+/// What is asked of a password that is set, where the settings ask for nothing else: a password as the only factor.
+pub const DEFAULT_PASSWORD_POINTS: usize = 15;
 /// Longest name of a realm, a role or an app, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 /// Longest presented session token, in bytes; longer values are unknown without being hashed.
@@ -35,5 +38,27 @@ pub const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 pub const MAX_KNOWN_ADDRESSES: usize = 8;
 /// How long a user agent is kept with a session, in bytes; the rest is cut on a character boundary (shown to people only).
 pub const MAX_USER_AGENT_BYTES: usize = 256;
+/// How many unknown session tokens and API keys one address may show within [`GUESS_WINDOW`] before it is slowed.
+pub const MAX_GUESSES: u32 = 100;
+/// How long a guess counts.
+pub const GUESS_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// How long an address that guesses waits for each further answer.
+pub const GUESS_PAUSE: Duration = Duration::from_secs(1);
+/// How many addresses are watched for guessing at once; when full, those it does not know yet share one count.
+pub const MAX_GUESSERS: usize = 65_536;
+/// How long a line of the audit log waits for the disk at the most, where nothing else is written meanwhile.
+pub const AUDIT_DELAY: Duration = Duration::from_millis(50);
+/// How many failures and denials of one address the audit log writes down one by one each minute; more are counted.
+pub const MAX_AUDITED_FAILURES: u32 = 100;
+/// How many addresses the audit log counts failures of in one minute; those beyond share one count.
+pub const MAX_AUDITED_ADDRESSES: usize = 4_096;
+/// Bytes of one text in a line of the audit log about a failure, whose length strangers decide; the rest is cut.
+pub const MAX_STRANGERS_TEXT: usize = 1_024;
+/// Bytes of one text in any other line of the audit log; the rest is cut.
+pub const MAX_AUDITED_TEXT: usize = 64 * 1_024;
+/// API keys of one user at the most.
+pub const MAX_KEYS_PER_USER: usize = 64;
+/// Bytes of a realm's `config` or an app's `properties` at the most, as JSON.
+pub const MAX_CONFIG_BYTES: usize = 64 * 1024;
 /// Roles of one user at the most.
 pub const MAX_ROLES_PER_USER: usize = 256;

@@ -1,18 +1,19 @@
 //! Realms: who may vouch for a user. A realm answers one of five verdicts and touches neither store, response, nor
 //! another realm.
 
-use std::collections::HashMap;
+mod config;
+
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::reason::Reason;
+use crate::directory::Snapshot;
 use crate::store::Pending;
 use crate::words::credential::{Evidence, Password, PasswordHash};
-use crate::words::names::{RealmName, RoleName, Username};
+use crate::words::names::{RoleName, Username};
+use crate::words::records::RealmRecord;
 
 /// What a realm says of the evidence it was shown.
-#[derive(Debug)]
 pub enum Verdict {
     /// Not this realm's user, or not its kind of evidence. The next realm may be asked where none was named.
     NotMine,
@@ -24,6 +25,19 @@ pub enum Verdict {
     Rejected(Rejection),
     /// The realm could not tell: 503, never 401, never the next realm.
     Unavailable(Unavailability),
+}
+
+impl std::fmt::Debug for Verdict {
+    /// A challenge's bytes are between the realm and the client.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotMine => f.write_str("NotMine"),
+            Self::Challenge(_) => f.write_str("Challenge"),
+            Self::Verified(verified) => f.debug_tuple("Verified").field(verified).finish(),
+            Self::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),
+            Self::Unavailable(why) => f.debug_tuple("Unavailable").field(why).finish(),
+        }
+    }
 }
 
 /// Whom a realm vouches for.
@@ -50,60 +64,82 @@ pub enum Rejection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailability(pub &'static str);
 
-/// One login protocol against one source of users.
+/// One login protocol against one source of users. What it is called and whether it counts is the directory's
+/// ([`crate::directory::RealmState`]).
 pub trait Realm: Send + Sync {
-    /// Its name.
-    fn name(&self) -> &RealmName;
-    /// The word for its type in the settings: `native`, `ldap` …
-    fn kind(&self) -> &'static str;
     /// Looks at the evidence. Takes the same time for unknown users, disabled users and wrong secrets.
-    fn verify<'a>(&'a self, evidence: &'a Evidence) -> Pending<'a, Verdict>;
+    ///
+    /// `directory` is the state that the login is judged by, for the realms whose users' secrets are kept here.
+    fn verify<'a>(&'a self, evidence: &'a Evidence, directory: &'a Snapshot) -> Pending<'a, Verdict>;
+
+    /// Whether its users' passwords are kept here, and can be set here.
+    fn keeps_passwords(&self) -> bool {
+        false
+    }
+}
+
+/// Makes realms of their records. The binary has one that knows every type of its build.
+pub trait RealmMaker: Send + Sync {
+    /// The realm of this record. Does not reach out to its server.
+    ///
+    /// # Errors
+    /// [`RealmFault`] where the record is of no type of this build, or its config is not of the type's form.
+    fn make(&self, record: &RealmRecord) -> Result<Arc<dyn Realm>, RealmFault>;
+
+    /// Whether the field of this dotted name in the config of a realm of this type is a secret. Without an answer of its
+    /// own, what is called `…password` or `…secret`.
+    fn is_secret(&self, kind: &str, field: &str) -> bool {
+        let _ = kind;
+        config::is_secret_by_name(field)
+    }
+
+    /// A realm's config for people: a mark stands in place of each secret.
+    fn shown(&self, record: &RealmRecord) -> String {
+        config::shown(&record.config, &|field| self.is_secret(&record.kind, field))
+    }
+
+    /// The config that somebody sent for a realm of this type, complete: where he sent the mark of [`shown`](Self::shown)
+    /// back, the secret that `stored` holds there.
+    ///
+    /// # Errors
+    /// [`RealmFault`] where it is no JSON object, and where a mark stands for no secret of `stored`.
+    fn completed(&self, kind: &str, stored: Option<&str>, sent: &str) -> Result<String, RealmFault> {
+        config::completed(stored, sent, &|field| self.is_secret(kind, field))
+    }
+}
+
+/// Why there can be no realm of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmFault {
+    /// The field that is wrong; of the config, its dotted name below `config`, which is empty for the config itself. `None`:
+    /// the type itself.
+    pub field: Option<String>,
+    /// What is wrong with it, for the person who wrote it.
+    pub why: String,
+}
+
+impl std::fmt::Display for RealmFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{field}: {}", self.why),
+            None => f.write_str(&self.why),
+        }
+    }
+}
+
+/// A realm that a store knows and nobody can make: it is there, and vouches for nobody.
+pub struct Unmakeable;
+
+impl Realm for Unmakeable {
+    fn verify<'a>(&'a self, _: &'a Evidence, _: &'a Snapshot) -> Pending<'a, Verdict> {
+        Box::pin(async {
+            Verdict::Unavailable(Unavailability("this server cannot make the realm of its record"))
+        })
+    }
 }
 
 /// Makes hashes of passwords that are being set. Runs off the workers, bounded.
 pub trait PasswordHasher: Send + Sync {
     /// A hash with the cost that the settings ask for.
     fn hash<'a>(&'a self, password: &'a Password) -> Pending<'a, Result<PasswordHash, Unavailability>>;
-}
-
-/// All realms, in the order of the settings.
-#[derive(Clone, Default)]
-pub struct Realms {
-    order: Vec<Arc<dyn Realm>>,
-    by_name: HashMap<RealmName, Arc<dyn Realm>>,
-}
-
-impl Realms {
-    /// These realms, in this order. Of two with one name the later counts; the settings refuse that before.
-    #[must_use]
-    pub fn new(order: Vec<Arc<dyn Realm>>) -> Self {
-        let by_name = order.iter().map(|realm| (realm.name().clone(), Arc::clone(realm))).collect();
-        Self { order, by_name }
-    }
-
-    /// The realms in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Realm>> {
-        self.order.iter()
-    }
-
-    /// Asks the realm of this name.
-    ///
-    /// # Errors
-    /// The [`Reason`] for which nobody vouches.
-    pub(crate) async fn verify(
-        &self,
-        name: &str,
-        evidence: &Evidence,
-    ) -> Result<(RealmName, Verified), Reason> {
-        let realm = self.by_name.get(name).ok_or(Reason::UnknownRealm)?;
-        match realm.verify(evidence).await {
-            Verdict::Verified(verified) => Ok((realm.name().clone(), verified)),
-            Verdict::NotMine => Err(Reason::UnknownUser),
-            Verdict::Rejected(Rejection::WrongPassword) => Err(Reason::WrongPassword),
-            Verdict::Rejected(Rejection::Disabled) => Err(Reason::UserDisabled),
-            Verdict::Unavailable(Unavailability(why)) => Err(Reason::RealmUnavailable(why)),
-            // A password login has one leg: a realm that asks for more cannot be used this way.
-            Verdict::Challenge(_) => Err(Reason::RealmUnavailable("the realm asks for a second leg")),
-        }
-    }
 }

@@ -42,6 +42,14 @@ pub enum Reason {
     },
     /// A bearer token or API key that nobody vouches for.
     InvalidToken,
+    /// An API key that has stopped counting.
+    KeyExpired,
+    /// The user has as many sessions as he may, and the newest is the one that is refused.
+    TooManySessions,
+    /// No such app.
+    UnknownApp,
+    /// The session is too old for what was asked: show the password again.
+    NotRecent,
     /// Known, but no permission covers the request.
     Forbidden,
     /// A page of another site tried to use the client's cookie for a change.
@@ -71,6 +79,10 @@ impl Reason {
             Self::UserDisabled => "user_disabled",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::InvalidToken => "invalid_token",
+            Self::KeyExpired => "key_expired",
+            Self::TooManySessions => "too_many_sessions",
+            Self::UnknownApp => "unknown_app",
+            Self::NotRecent => "not_recent",
             Self::Forbidden => "forbidden",
             Self::CrossSite => "cross_site",
             Self::StoreFailed => "store_failed",
@@ -87,7 +99,8 @@ impl From<EndReason> for Reason {
             | EndReason::Revoked
             | EndReason::UserChanged
             | EndReason::Replaced
-            | EndReason::Evicted => Self::SessionEnded(reason),
+            | EndReason::Evicted
+            | EndReason::Refused => Self::SessionEnded(reason),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
+use crate::words::audit::{AuditEntry, AuditFilter, AuditRecord};
 use crate::words::clock::Moment;
-use crate::words::ids::UserId;
-use crate::words::names::RoleName;
-use crate::words::records::{Initialised, Role, User};
+use crate::words::ids::{KeyId, UserId};
+use crate::words::names::{AppName, RealmName, RoleName};
+use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
 use crate::words::session::{Ended, SessionRecord};
 use crate::words::token::TokenHash;
 
@@ -50,6 +51,18 @@ pub enum Change {
     PutRole(Role),
     /// Forgets this role.
     DeleteRole(RoleName),
+    /// Keeps this realm, new or changed.
+    PutRealm(Box<RealmRecord>),
+    /// Forgets this realm.
+    DeleteRealm(RealmName),
+    /// Keeps this app, new or changed.
+    PutApp(Box<App>),
+    /// Forgets this app.
+    DeleteApp(AppName),
+    /// Keeps this API key. Keys are made and forgotten, never changed.
+    PutKey(Box<ApiKey>),
+    /// Forgets this API key.
+    DeleteKey(KeyId),
     /// Notes that the installation is set up.
     Initialise(Initialised),
 }
@@ -61,6 +74,12 @@ pub struct DirectoryImage {
     pub users: Vec<User>,
     /// Every role that is not built in, or that was changed.
     pub roles: Vec<Role>,
+    /// Every realm that does not stand in the settings.
+    pub realms: Vec<RealmRecord>,
+    /// Every app.
+    pub apps: Vec<App>,
+    /// Every API key.
+    pub keys: Vec<ApiKey>,
     /// Set once the installation was set up.
     pub initialised: Option<Initialised>,
 }
@@ -82,7 +101,7 @@ pub struct AttemptRecord {
     pub known: Vec<(IpAddr, Moment)>,
 }
 
-/// Users, roles and login attempts on disk.
+/// Users, roles, realms, apps, API keys and login attempts on disk.
 pub trait DirectoryStore: Send + Sync {
     /// Everything, at the start.
     fn load(&self) -> Pending<'_, Result<DirectoryImage, StoreError>>;
@@ -94,4 +113,17 @@ pub trait DirectoryStore: Send + Sync {
     fn load_attempts(&self) -> Pending<'_, Result<Vec<AttemptRecord>, StoreError>>;
     /// Forgets counters whose window and pause ended before `before` and that know no address seen since `known_before`.
     fn forget_attempts(&self, before: Moment, known_before: Moment) -> Pending<'_, Result<u64, StoreError>>;
+}
+
+/// The audit log on disk: lines are added at its end, chained, and never changed.
+pub trait AuditStore: Send + Sync {
+    /// Adds a line. Returns at once, without waiting for the disk.
+    ///
+    /// The line is on disk no later than anything that the stores are asked for after this call, and in any case soon
+    /// ([`crate::limits::AUDIT_DELAY`]). Where lines cannot be written at all, that is what the log tells once they can.
+    fn append(&self, entry: AuditEntry);
+    /// The lines that fit, those included that were added before this call.
+    fn read(&self, filter: AuditFilter) -> Pending<'_, Result<Vec<AuditRecord>, StoreError>>;
+    /// Forgets lines older than `before`, the oldest first; how many. The chain stays whole from the first line kept on.
+    fn forget_audit(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>>;
 }

@@ -9,9 +9,10 @@
 //! forward that request, it can be used once, and nothing outside this file can forge one. `tests/forgeries/` shows
 //! what does not compile.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::directory::{Account, Snapshot};
+use crate::directory::{Account, CompiledKey, Snapshot};
 use crate::login::Proven;
 use crate::permission::{Matrix, Method};
 use crate::reason::Reason;
@@ -25,6 +26,7 @@ use crate::words::token::TokenHash;
 pub struct Authenticated {
     account: Arc<Account>,
     session: Option<Arc<Session>>,
+    key: Option<Arc<CompiledKey>>,
     method: AuthMethod,
 }
 
@@ -53,7 +55,7 @@ impl Authenticated {
             return Err(Reason::SessionUserGone);
         }
         in_force(snapshot, account).map_err(|_| Reason::SessionUserGone)?;
-        Ok(Self { account: Arc::clone(account), method: session.method, session: Some(session) })
+        Ok(Self { account: Arc::clone(account), method: session.method, session: Some(session), key: None })
     }
 
     /// By a secret that was proven for the account as it is now.
@@ -66,11 +68,31 @@ impl Authenticated {
         method: AuthMethod,
     ) -> Result<Self, Reason> {
         let account = snapshot.account(&proven.account.user.id).ok_or(Reason::UnknownUser)?;
-        if !proven.holds_for(account) {
+        let realm = snapshot.realm(account.user.realm.as_str()).ok_or(Reason::UnknownRealm)?;
+        if !proven.holds_for(account, realm) {
             return Err(Reason::WrongPassword);
         }
         in_force(snapshot, account)?;
-        Ok(Self { account: Arc::clone(account), method, session: None })
+        Ok(Self { account: Arc::clone(account), method, session: None, key: None })
+    }
+
+    /// By the API key whose text has this hash, if there is one and it still counts.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(crate) fn by_key(snapshot: &Snapshot, hash: &TokenHash, now: Moment) -> Result<Self, Reason> {
+        let key = snapshot.key(hash).ok_or(Reason::InvalidToken)?;
+        if key.key.expires.is_some_and(|expires| expires <= now) {
+            return Err(Reason::KeyExpired);
+        }
+        let account = snapshot.account(&key.key.user).ok_or(Reason::InvalidToken)?;
+        // As with sessions: a user who was deleted and made anew is another.
+        if key.key.created < account.user.created {
+            return Err(Reason::InvalidToken);
+        }
+        in_force(snapshot, account).map_err(|_| Reason::InvalidToken)?;
+        let (account, key) = (Arc::clone(account), Some(Arc::clone(key)));
+        Ok(Self { account, method: AuthMethod::ApiKey, session: None, key })
     }
 
     /// Who it is.
@@ -85,6 +107,12 @@ impl Authenticated {
         self.session.as_ref()
     }
 
+    /// The API key that he came with, if it was one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Arc<CompiledKey>> {
+        self.key.as_ref()
+    }
+
     /// How he showed who he is.
     #[must_use]
     pub fn method(&self) -> AuthMethod {
@@ -92,10 +120,19 @@ impl Authenticated {
     }
 }
 
+impl Authenticated {
+    /// Whether what he came with reaches this: everything but an API key that was made for less does.
+    fn reaches(&self, asked: Asked<'_>) -> Result<(), Reason> {
+        let Asked { method, path, matrix } = asked;
+        let reached = |key: &Arc<CompiledKey>| key.reaches(&self.account, method, path, matrix);
+        if self.key.as_ref().is_none_or(reached) { Ok(()) } else { Err(Reason::Forbidden) }
+    }
+}
+
 fn in_force(snapshot: &Snapshot, account: &Account) -> Result<(), Reason> {
     match snapshot.realm(account.user.realm.as_str()) {
         None => Err(Reason::UnknownRealm),
-        Some(realm) if !realm.enabled => Err(Reason::RealmDisabled),
+        Some(realm) if !realm.record.enabled => Err(Reason::RealmDisabled),
         Some(_) if !account.user.enabled => Err(Reason::UserDisabled),
         Some(_) => Ok(()),
     }
@@ -125,17 +162,22 @@ impl Caller {
 pub enum Demand<'a> {
     /// Nothing: a public door.
     Public,
-    /// A login, whatever the permissions: one's own session.
-    Login,
+    /// A login, whatever the user's permissions: one's own session. An API key that may not do all that its user may must
+    /// reach it all the same.
+    Login(Asked<'a>),
     /// A permission for this method on this path below the mount.
-    Permission {
-        /// The method.
-        method: Method,
-        /// The path below the mount, exactly as it will be forwarded or performed.
-        path: &'a str,
-        /// How the one who serves the path reads matrix parameters.
-        matrix: Matrix,
-    },
+    Permission(Asked<'a>),
+}
+
+/// What permissions are judged on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path below the mount, exactly as it will be forwarded or performed.
+    pub path: &'a str,
+    /// How the one who serves the path reads matrix parameters.
+    pub matrix: Matrix,
 }
 
 /// Something that can be asked for. Its demand is computed of what will be done, never of anything beside it.
@@ -144,6 +186,8 @@ pub trait Action {
     fn name(&self) -> &'static str;
     /// What it asks of its caller.
     fn demand(&self) -> Demand<'_>;
+    /// The client's address: told to those who write down who did what.
+    fn client(&self) -> IpAddr;
 }
 
 /// The permission to do `A`, once. Contains the very action that was judged.
@@ -159,12 +203,15 @@ impl<A: Action> Authorized<A> {
     /// [`Reason::NoCredentials`] (not known: log in) or [`Reason::Forbidden`] (known: don't).
     pub fn judge(snapshot: &Snapshot, caller: Caller, action: A) -> Result<Self, Reason> {
         match (action.demand(), &caller) {
-            (Demand::Public, _) | (Demand::Login, Caller::Known(_)) => {}
-            (Demand::Login | Demand::Permission { .. }, Caller::Anonymous) => {
+            (Demand::Public, _) => {}
+            (Demand::Login(_) | Demand::Permission(_), Caller::Anonymous) => {
                 return Err(Reason::NoCredentials);
             }
-            (Demand::Permission { method, path, matrix }, Caller::Known(known)) => {
+            (Demand::Login(asked), Caller::Known(known)) => known.reaches(asked)?,
+            (Demand::Permission(asked), Caller::Known(known)) => {
+                let Asked { method, path, matrix } = asked;
                 snapshot.permission(&known.account, method, path, matrix).ok_or(Reason::Forbidden)?;
+                known.reaches(asked)?;
             }
         }
         Ok(Self { action, caller })
@@ -179,7 +226,7 @@ impl<A: Action> Authorized<A> {
     /// Spends the permission: the action, to be done now, and the proof for those who help with it.
     #[must_use]
     pub fn spend(self) -> (A, Permit) {
-        let permit = Permit { action: self.action.name(), caller: self.caller };
+        let permit = Permit { action: self.action.name(), client: self.action.client(), caller: self.caller };
         (self.action, permit)
     }
 }
@@ -187,6 +234,7 @@ impl<A: Action> Authorized<A> {
 /// Proof that an action was authorized, handed to the operation that performs it.
 pub struct Permit {
     action: &'static str,
+    client: IpAddr,
     caller: Caller,
 }
 
@@ -201,6 +249,12 @@ impl Permit {
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.client
     }
 
     /// Whether this is the permit for the action called `name`. An operation asks this first: a permit for one thing

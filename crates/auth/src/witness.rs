@@ -1,13 +1,23 @@
 //! What happened, for those who must be able to tell afterwards: one event for every login, failure, throttle, logout,
-//! expiry, denial and change. The kernel tells its witness; it never waits for him and never fails because of him.
+//! expiry, revocation, denial and change. The kernel tells its witness; it never waits for him and never fails because
+//! of him. Events are told before the store is asked to write what they are about, so that a witness who writes to the
+//! same store has his line on disk with it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::reason::Reason;
 use crate::sessions::Session;
+use crate::store::StoreError;
+use crate::words::audit::AuditEntry;
+use crate::words::clock::Moment;
+use crate::words::credential::AuthMethod;
+use crate::words::ids::UserId;
 use crate::words::session::EndReason;
 
-/// One event. Holds no secret: session tokens and passwords have no way in.
+/// One event. Holds no secret: session tokens, keys and passwords have no way in.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Somebody logged in.
@@ -17,6 +27,19 @@ pub enum Event {
         /// His name.
         username: Box<str>,
     },
+    /// Somebody showed a good password along with a request, for the first time in a while.
+    Verified {
+        /// Who.
+        user: UserId,
+        /// His name.
+        username: Box<str>,
+        /// His realm.
+        realm: Box<str>,
+        /// The client's address.
+        address: IpAddr,
+        /// What he showed.
+        method: AuthMethod,
+    },
     /// A credential was refused.
     LoginFailed {
         /// The realm as presented.
@@ -25,8 +48,15 @@ pub enum Event {
         username: Box<str>,
         /// The client's address.
         address: IpAddr,
-        /// The stable word for why.
-        reason_id: &'static str,
+        /// Why.
+        reason: Reason,
+    },
+    /// An address shows more unknown tokens or keys than can be a mistake.
+    Guessing {
+        /// The client's address.
+        address: IpAddr,
+        /// What it guesses at.
+        what: &'static str,
     },
     /// A session ended.
     SessionEnded {
@@ -34,6 +64,8 @@ pub enum Event {
         session: Arc<Session>,
         /// Why.
         reason: EndReason,
+        /// Who ended it, where it was somebody else than its own user or the clock.
+        by: Option<Box<str>>,
     },
     /// A known user asked for something that he may not have, or a stranger for something that needs a login.
     Denied {
@@ -50,10 +82,28 @@ pub enum Event {
     DirectoryChanged {
         /// The user's id who did it; `None` for the first start and the settings.
         by: Option<Box<str>>,
+        /// Where he did it from.
+        address: Option<IpAddr>,
         /// The operation: `user.create`, `role.delete` …
         operation: &'static str,
-        /// What it was done to.
+        /// What it was done to: its id.
         subject: Box<str>,
+        /// What it is after the change, as far as it is no secret.
+        detail: Box<str>,
+    },
+    /// Something that an operator did: started, stopped, read settings, restored a backup.
+    Operated {
+        /// What: `server.start`, `settings.reload` …
+        operation: &'static str,
+        /// More about it.
+        detail: Box<str>,
+    },
+    /// More failures or denials of one address than are written down one by one.
+    Repeated {
+        /// The client's address, of IPv6 the network's; `None` for those of more addresses than are counted apart.
+        address: Option<IpAddr>,
+        /// How many more.
+        count: u64,
     },
 }
 
@@ -63,23 +113,128 @@ impl Event {
     pub const fn event_id(&self) -> &'static str {
         match self {
             Self::Login { .. } => "login",
+            Self::Verified { .. } => "credential_verified",
+            Self::LoginFailed { reason: Reason::TooManyAttempts { .. }, .. } => "login_throttled",
             Self::LoginFailed { .. } => "login_failed",
+            Self::Guessing { .. } => "guessing",
             Self::SessionEnded { .. } => "session_ended",
             Self::Denied { .. } => "denied",
             Self::DirectoryChanged { .. } => "directory_changed",
+            Self::Operated { .. } => "operated",
+            Self::Repeated { .. } => "failures_repeated",
         }
+    }
+
+    /// That the store could not write what was told before.
+    #[must_use]
+    pub fn failed(operation: &'static str, error: &StoreError) -> Self {
+        Self::Operated { operation, detail: error.0.clone().into_boxed_str() }
+    }
+
+    /// Whether it is something that did not work: what an operator looks at first.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::LoginFailed { .. } | Self::Guessing { .. } | Self::Denied { .. } | Self::Repeated { .. }
+        )
+    }
+
+    /// The address of a failure, whose number strangers decide.
+    #[must_use]
+    pub fn failing_address(&self) -> Option<IpAddr> {
+        match self {
+            Self::LoginFailed { address, .. } | Self::Denied { address, .. } => Some(*address),
+            _ => None,
+        }
+    }
+
+    /// The event as a line: its word and what is known of it, in dotted names.
+    #[must_use]
+    pub fn entry(&self, at: Moment) -> AuditEntry {
+        let mut fields = Fields::default();
+        match self {
+            Self::Login { session, username } => {
+                fields.say("user.name", username).say("client.address", session.origin.address);
+                fields.session(session).say("method", session.method.as_str());
+            }
+            Self::Verified { user, username, realm, address, method } => {
+                fields.say("user.id", user).say("user.name", username).say("realm.name", realm);
+                fields.say("client.address", address).say("method", method.as_str());
+            }
+            Self::LoginFailed { realm, username, address, reason } => {
+                fields.say("user.name", username).say("realm.name", realm);
+                fields.say("client.address", address).say("reason", reason.reason_id());
+            }
+            Self::Guessing { address, what } => {
+                fields.say("client.address", address).say("what", what);
+            }
+            Self::SessionEnded { session, reason, by } => {
+                fields.session(session).say("reason", reason.as_str()).may_say("by", by.as_deref());
+            }
+            Self::Denied { user, action, address, reason_id } => {
+                fields.may_say("user.id", user.as_deref()).say("action", action);
+                fields.say("client.address", address).say("reason", reason_id);
+            }
+            Self::DirectoryChanged { by, address, operation, subject, detail } => {
+                fields.may_say("by", by.as_deref()).may_say("client.address", *address);
+                fields.say("operation", operation).say("subject", subject);
+                fields.may_say("detail", Some(&**detail).filter(|detail| !detail.is_empty()));
+            }
+            Self::Operated { operation, detail } => {
+                fields.say("operation", operation);
+                fields.may_say("detail", Some(&**detail).filter(|detail| !detail.is_empty()));
+            }
+            Self::Repeated { address, count } => {
+                fields.may_say("client.address", *address).say("count", count);
+            }
+        }
+        AuditEntry { at, event: Cow::Borrowed(self.event_id()), fields: fields.0 }
+    }
+}
+
+#[derive(Default)]
+struct Fields(BTreeMap<Cow<'static, str>, Box<str>>);
+
+impl Fields {
+    fn say(&mut self, name: &'static str, value: impl std::fmt::Display) -> &mut Self {
+        self.0.insert(Cow::Borrowed(name), value.to_string().into_boxed_str());
+        self
+    }
+
+    fn may_say(&mut self, name: &'static str, value: Option<impl std::fmt::Display>) -> &mut Self {
+        match value {
+            Some(value) => self.say(name, value),
+            None => self,
+        }
+    }
+
+    fn session(&mut self, session: &Session) -> &mut Self {
+        self.say("session.id", session.id).say("user.id", session.user).say("realm.name", &session.realm);
+        self.say("mount", session.scope.as_str()).may_say("app", session.app.as_ref())
     }
 }
 
 /// Takes note of events. Must return at once.
 pub trait Witness: Send + Sync {
     /// This happened.
-    fn note(&self, event: Event);
+    fn note(&self, event: &Event);
 }
 
 /// A witness who forgets.
 pub struct Nobody;
 
 impl Witness for Nobody {
-    fn note(&self, _: Event) {}
+    fn note(&self, _: &Event) {}
+}
+
+/// Several witnesses, who hear the same.
+pub struct Witnesses(pub Vec<Arc<dyn Witness>>);
+
+impl Witness for Witnesses {
+    fn note(&self, event: &Event) {
+        for witness in &self.0 {
+            witness.note(event);
+        }
+    }
 }

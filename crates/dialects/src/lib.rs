@@ -10,5 +10,7 @@ mod basic;
 mod fusion;
 mod plain;
 
-pub use fusion::{CookieSettings, Fusion, FusionParts, Listed, OwnEndpoints, SameSite, SecureWhen};
+pub use fusion::{
+    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, Listed, OwnEndpoints, SameSite, SecureWhen,
+};
 pub use plain::Reserved;

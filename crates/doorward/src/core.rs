@@ -5,22 +5,24 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use api::Services;
+use api::{PasswordJudge, PasswordPolicy, Services};
 use auth::directory::{Directory, RealmState, Snapshot};
-use auth::login::{Remembered, Throttle, ThrottleLimits};
+use auth::login::{Guesses, Remembered, Throttle, ThrottleLimits};
 use auth::permission::builtin;
 use auth::sessions::Sessions;
 use auth::{
-    AttemptRecord, Clock, DirectoryStore, Kernel, KernelParts, Moment, Realm, RealmName, Realms, Role,
-    RoleName, SessionStore,
+    AttemptRecord, AuditFilter, AuditRecord, AuditStore, Clock, DirectoryStore, Event, Kernel, KernelParts,
+    Ledger, Moment, RealmMaker, RealmName, RealmRecord, Role, RoleName, SessionStore, Unmakeable, Witness,
+    Witnesses,
 };
 use config::{Login, Settings};
-use realm_native::{HashPool, HashSettings, NativeRealm};
+use realm_native::{HashPool, HashSettings};
 use store_embedded::EmbeddedStore;
 
 use crate::clock::HouseClock;
 use crate::command::Failure;
 use crate::log::Log;
+use crate::realms::Maker;
 
 /// The process's core.
 pub(crate) struct Core {
@@ -28,6 +30,10 @@ pub(crate) struct Core {
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) services: Services,
     pub(crate) log: Log,
+    /// Who has the audit log written.
+    pub(crate) ledger: Arc<Ledger>,
+    /// The last line of the audit log before this process wrote to it.
+    pub(crate) newest_line: Option<AuditRecord>,
     pub(crate) loaded_sessions: usize,
 }
 
@@ -39,17 +45,23 @@ impl Core {
         );
         let failed = |error: auth::StoreError| in_store(&settings.data, &error);
         let hasher = Arc::new(HashPool::start(hash_settings(&settings.login)).map_err(Failure::because)?);
-        let snapshot = snapshot(settings, &store, clock.now()).await.map_err(failed)?;
+        let maker: Arc<dyn RealmMaker> = Arc::new(Maker::new(Arc::clone(&hasher)));
+        let given_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let audit: Arc<dyn AuditStore> = Arc::clone(&store) as _;
+        let newest_line = newest(&*audit).await.map_err(failed)?;
+        let ledger = Arc::new(Ledger::new(Arc::clone(&audit), Arc::clone(&given_clock)));
+        let witness: Arc<dyn Witness> =
+            Arc::new(Witnesses(vec![Arc::new(log.clone()), Arc::clone(&ledger) as _]));
+        let snapshot = snapshot(settings, &store, &*maker, clock.now()).await.map_err(failed)?;
         let directory_store: Arc<dyn DirectoryStore> = Arc::clone(&store) as _;
         let session_store: Arc<dyn SessionStore> = Arc::clone(&store) as _;
-        let directory = Arc::new(Directory::new(snapshot, Arc::clone(&directory_store)));
+        let directory = Directory::new(snapshot, Arc::clone(&directory_store), maker, Arc::clone(&witness));
+        let directory = Arc::new(directory);
         let attempts = directory_store.load_attempts().await.map_err(failed)?;
-        let given_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let sessions = Arc::new(Sessions::new(session_store, Arc::clone(&given_clock)));
         let loaded_sessions = sessions.load().await.map_err(failed)?;
-        clock.not_before(latest(&sessions, &directory.present(), &attempts));
-        let native: Arc<dyn Realm> =
-            Arc::new(NativeRealm::new(RealmName::native(), Arc::clone(&directory), Arc::clone(&hasher)));
+        let latest = latest(&sessions, &directory.present(), &attempts);
+        clock.not_before(newest_line.as_ref().map_or(latest, |line| latest.max(line.entry.at)));
         let mut key = zeroize::Zeroizing::new([0; 32]);
         random(key.as_mut());
         let kernel = Arc::new(Kernel::new(KernelParts {
@@ -57,20 +69,35 @@ impl Core {
             sessions,
             directory,
             store: directory_store,
-            realms: Realms::new(vec![native]),
-            throttle: Throttle::new(throttle_limits(&settings.login), given_clock, attempts),
+            throttle: Throttle::new(throttle_limits(&settings.login), Arc::clone(&given_clock), attempts),
+            guesses: Guesses::new(given_clock),
             remembered: Remembered::new(&key),
-            witness: Arc::new(log.clone()),
+            witness,
             random,
         }));
+        // What the settings switched off while nobody served.
+        kernel.end_strays().await.map_err(|_| failed(auth::StoreError("cannot be written".to_owned())))?;
         let services = Services {
             kernel: Arc::clone(&kernel),
             hasher,
+            passwords: Arc::new(PasswordJudge::new(password_policy(&settings.login))),
+            audit,
             started: clock.now(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        Ok(Self { store, kernel, services, log, loaded_sessions })
+        Ok(Self { store, kernel, services, log, ledger, newest_line, loaded_sessions })
     }
+
+    /// Has something written to the audit log that an operator did. The log has lines of its own for it.
+    pub(crate) fn operated(&self, operation: &'static str, detail: &str) {
+        self.ledger.note(&Event::Operated { operation, detail: Box::from(detail) });
+    }
+}
+
+/// The last line of the audit log, if there is one.
+async fn newest(audit: &dyn AuditStore) -> Result<Option<AuditRecord>, auth::StoreError> {
+    let last = AuditFilter { limit: 1, ..AuditFilter::default() };
+    Ok(audit.read(last).await?.into_iter().next())
 }
 
 fn in_store(folder: &Path, error: &auth::StoreError) -> Failure {
@@ -81,12 +108,30 @@ fn in_store(folder: &Path, error: &auth::StoreError) -> Failure {
 pub(crate) async fn snapshot(
     settings: &Settings,
     store: &EmbeddedStore,
+    maker: &dyn RealmMaker,
     now: Moment,
 ) -> Result<Snapshot, auth::StoreError> {
-    let image = DirectoryStore::load(store).await?;
-    // They came with the installation.
+    let mut image = DirectoryStore::load(store).await?;
+    // What came with the installation is as old as it.
     let since = image.initialised.as_ref().map_or(now, |done| done.at);
-    Ok(Snapshot::new(image, built_in_roles(since), realm_states(settings)))
+    let native = RealmName::native();
+    if !image.realms.iter().any(|realm| realm.name == native) {
+        image.realms.push(native_realm(since));
+    }
+    Ok(Snapshot::new(image, built_in_roles(since), settings_realms(settings, maker, since), maker))
+}
+
+/// The realm that is there without being mentioned.
+fn native_realm(since: Moment) -> RealmRecord {
+    RealmRecord {
+        name: RealmName::native(),
+        kind: Box::from("native"),
+        enabled: true,
+        roles: Vec::new(),
+        config: Box::from("{}"),
+        created: since,
+        updated: since,
+    }
 }
 
 /// The latest moment that the store knows of. Sessions alone are not enough: one that is older than its user counts for
@@ -106,11 +151,32 @@ fn latest(sessions: &Sessions, snapshot: &Snapshot, attempts: &[AttemptRecord]) 
     latest
 }
 
-/// The realms as the settings have them.
-pub(crate) fn realm_states(settings: &Settings) -> HashMap<RealmName, RealmState> {
-    let state =
-        |realm: &config::Realm| RealmState { kind: "native", enabled: true, roles: realm.roles.clone() };
-    settings.realms.iter().map(|realm| (realm.name.clone(), state(realm))).collect()
+/// The realms that stand in the settings. Those that cannot be made were refused when the settings were checked.
+pub(crate) fn settings_realms(
+    settings: &Settings,
+    maker: &dyn RealmMaker,
+    since: Moment,
+) -> HashMap<RealmName, RealmState> {
+    let written = settings.realms.iter().filter(|realm| !realm.key().is_empty());
+    let state = |realm: &config::Realm| {
+        let record = realm_record(realm, since);
+        let realm = maker.make(&record).unwrap_or_else(|_| Arc::new(Unmakeable));
+        (record.name.clone(), RealmState { record, in_settings: true, realm })
+    };
+    written.map(state).collect()
+}
+
+/// A realm of the settings as a record.
+pub(crate) fn realm_record(realm: &config::Realm, since: Moment) -> RealmRecord {
+    RealmRecord {
+        name: realm.name.clone(),
+        kind: Box::from(realm.kind.as_str()),
+        enabled: realm.enabled,
+        roles: realm.roles.clone(),
+        config: realm.config_json().to_string().into_boxed_str(),
+        created: since,
+        updated: since,
+    }
 }
 
 pub(crate) fn throttle_limits(login: &Login) -> ThrottleLimits {
@@ -119,6 +185,10 @@ pub(crate) fn throttle_limits(login: &Login) -> ThrottleLimits {
         attempts_per_address: login.attempts_per_address,
         window: login.window,
     }
+}
+
+pub(crate) fn password_policy(login: &Login) -> PasswordPolicy {
+    PasswordPolicy { min_length: usize::from(login.min_password_length) }
 }
 
 fn hash_settings(login: &Login) -> HashSettings {

@@ -185,24 +185,13 @@ fn cut(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_TEXT)]))
 }
 
-/// Cuts what came with a request: names and actions are logged as they were presented.
-fn cut_all(fields: &mut Value) {
-    for field in fields.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        if let Value::String(text) = field
-            && let Cow::Owned(short) = cut(text)
-        {
-            *text = short;
-        }
-    }
-}
-
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || (c.is_ascii_graphic() && c != '"' && c != '=')
 }
 
 /// JSON in which nothing is left that ends a line or speaks to a terminal: its own rules escape C0 only, and some readers
 /// break lines at U+0085 and U+2028, or obey U+009B as they obey ESC [.
-fn ascii_where_it_acts(json: String) -> String {
+pub(crate) fn ascii_where_it_acts(json: String) -> String {
     let acts = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !json.contains(acts) {
         return json;
@@ -278,6 +267,7 @@ impl Journal for Log {
             mount: line.mount,
             user: line.user,
             session: line.session.map(|session| session.to_string()),
+            key: line.key.map(|key| key.to_string()),
             reason: line.reason_id,
             detail: line.detail.map(cut),
             bytes_up: line.bytes_up,
@@ -312,6 +302,8 @@ struct RequestFields<'a> {
     user: Option<&'a str>,
     #[serde(rename = "session.id", skip_serializing_if = "Option::is_none")]
     session: Option<String>,
+    #[serde(rename = "key.id", skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -335,52 +327,12 @@ struct Whole<'a> {
 }
 
 impl Witness for Log {
-    fn note(&self, event: Event) {
-        let name = event.event_id();
-        let (level, mut fields) = match event {
-            Event::Login { session, username } => (
-                Level::Info,
-                json!({
-                    "user.id": session.user.to_string(),
-                    "user.name": username,
-                    "realm.name": session.realm.as_str(),
-                    "session.id": session.id.to_string(),
-                    "mount": session.scope.as_str(),
-                    "client.address": session.origin.address.to_string(),
-                }),
-            ),
-            Event::LoginFailed { realm, username, address, reason_id } => (
-                Level::Warn,
-                json!({
-                    "user.name": username,
-                    "realm.name": realm,
-                    "client.address": address.to_string(),
-                    "reason": reason_id,
-                }),
-            ),
-            Event::SessionEnded { session, reason } => (
-                Level::Info,
-                json!({
-                    "session.id": session.id.to_string(),
-                    "user.id": session.user.to_string(),
-                    "reason": reason.as_str(),
-                }),
-            ),
-            Event::Denied { user, action, address, reason_id } => (
-                Level::Warn,
-                json!({
-                    "user.id": user,
-                    "action": action,
-                    "client.address": address.to_string(),
-                    "reason": reason_id,
-                }),
-            ),
-            Event::DirectoryChanged { by, operation, subject } => {
-                (Level::Info, json!({ "by": by, "operation": operation, "subject": subject }))
-            }
-        };
-        cut_all(&mut fields);
-        self.line(level, name, fields);
+    fn note(&self, event: &Event) {
+        let entry = event.entry(self.shared.clock.now());
+        let level = if event.is_failure() { Level::Warn } else { Level::Info };
+        let fields = entry.fields.into_iter();
+        let fields = fields.map(|(name, value)| (name.into_owned(), Value::String(cut(&value).into_owned())));
+        self.line(level, &entry.event, Value::Object(fields.collect()));
     }
 }
 
@@ -467,23 +419,24 @@ mod tests {
                 action: "refuse",
                 user: None,
                 session: None,
+                key: None,
                 reason_id: Some("x"),
                 detail: Some(&long),
                 bytes_up: 0,
                 bytes_down: 0,
                 took: Duration::ZERO,
             });
-            log.note(Event::Denied {
+            log.note(&Event::Denied {
                 user: None,
                 action: long.clone().into(),
                 address: client,
                 reason_id: "x",
             });
-            log.note(Event::LoginFailed {
+            log.note(&Event::LoginFailed {
                 realm: long.clone().into(),
                 username: long.clone().into(),
                 address: client,
-                reason_id: "x",
+                reason: auth::Reason::UnknownUser,
             });
             let lines = written(log, &waiting);
             let counts: Vec<usize> = lines.iter().map(|line| line.matches(&short).count()).collect();

@@ -6,13 +6,17 @@
 //! Must never: look at a request.
 //! Read first: `command/serve.rs`, then `wire.rs`.
 
+mod audit_copy;
+mod audit_line;
 mod clock;
 mod command;
 mod core;
 mod log;
+mod realms;
 mod remote;
 mod sample;
 mod tls;
+mod upkeep;
 mod wire;
 
 use std::process::ExitCode;

@@ -164,6 +164,11 @@ fn said(status: u16, told: &Value) -> String {
     }
 }
 
+/// A name as a segment of a path: blanks and what is beyond ASCII are escaped, as the server has it.
+pub(crate) fn path_segment(name: &str) -> String {
+    escape(name).replace("%40", "@")
+}
+
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

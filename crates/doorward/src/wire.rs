@@ -5,14 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Services;
+use auth::path::below_mount;
 use auth::permission::Permission;
-use auth::{Scope, SessionLimits};
-use config::{CookieSecure, Dialect as Spoken, Mistakes, RealmType, Settings, Upstream};
-use dialects::{CookieSettings, Fusion, FusionParts, OwnEndpoints, Reserved, SameSite, SecureWhen};
-use gateway::{Backends, Dialect, Endpoint, House, HouseParts, Journal, Mount, Route};
+use auth::{AtCap, Moment, RealmFault, RealmMaker as _, Scope, SessionCap, SessionLimits};
+use config::{AtSessionCap, CookieSecure, Dialect as Spoken, Mistakes, Settings, Upstream};
+use dialects::{
+    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, OwnEndpoints, Reserved, SameSite,
+    SecureWhen,
+};
+use gateway::{Backends, Dialect, Endpoint, House, HouseParts, Journal, Mount, NoRefresh, Route};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
+use crate::core::realm_record;
+use crate::realms::Judge;
 use crate::tls::{self, Certificate};
 
 /// The one-time token that allows the first start from elsewhere.
@@ -64,14 +70,10 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Mistakes> {
             }
         }
     }
-    for realm in &settings.realms {
-        if realm.kind != RealmType::Native {
-            report.add(
-                &format!("{}.type", realm.key()),
-                "this type of realm is not in this version; `native` is",
-            );
-        } else if realm.name.as_str() != "native" {
-            report.add(&format!("{}.name", realm.key()), "the realm of type `native` is called `native`");
+    for realm in settings.realms.iter().filter(|realm| !realm.key().is_empty()) {
+        if let Err(RealmFault { field, why }) = Judge.make(&realm_record(realm, Moment::default())) {
+            let field = field.as_deref().map_or("type", |field| field.trim_start_matches("config."));
+            report.add(&format!("{}.{field}", realm.key()), why);
         }
     }
     report.finish()
@@ -89,7 +91,7 @@ pub(crate) fn house(
     let client = tls::client();
     let mut mounts = vec![reserved()];
     for one in &settings.mounts {
-        match mount(one, services, &client, setup_token) {
+        match mount(one, &settings.mounts, services, &client, setup_token) {
             Ok(mount) => mounts.push(mount),
             Err((key, message)) => report.add(&format!("{}.{key}", one.key), message),
         }
@@ -113,11 +115,13 @@ fn reserved() -> Mount {
         routes: Vec::new(),
         backend: None,
         strip: false,
+        no_refresh: NoRefresh::default(),
     }
 }
 
 fn mount(
     mount: &config::Mount,
+    all: &[config::Mount],
     services: &Services,
     client: &Arc<ClientConfig>,
     setup_token: Option<&SetupToken>,
@@ -128,13 +132,12 @@ fn mount(
         cookie: cookie(mount),
         scope: scope.clone(),
         limits: SessionLimits { idle_timeout: mount.idle_timeout, max_lifetime: mount.max_lifetime },
-        max_sessions_per_user: match mount.max_sessions_per_user {
-            0 => None,
-            cap => Some(usize::try_from(cap).unwrap_or(usize::MAX)),
-        },
-        own: OwnEndpoints(mount.own.iter().map(|own| own.as_str()).collect()),
+        cap: cap(mount),
+        no_refresh_query: mount.no_refresh_query.as_deref().map(Box::from),
+        own: own_endpoints(mount),
         basic_challenge: mount.basic_challenge,
         setup_token: setup_token.cloned(),
+        foreknown: foreknowledge(mount, all)?,
     }));
     let mut routes = Vec::new();
     for (number, one) in mount.routes.iter().enumerate() {
@@ -149,7 +152,47 @@ fn mount(
         routes,
         backend: Some(Arc::new(backend)),
         strip: mount.strip,
+        no_refresh: NoRefresh::new(&mount.no_refresh),
     })
+}
+
+/// Which of our endpoints a mount answers.
+pub(crate) fn own_endpoints(mount: &config::Mount) -> OwnEndpoints {
+    OwnEndpoints(mount.own.iter().map(|own| own.as_str()).collect())
+}
+
+/// What the settings alone say of requests below `mount`, which is one of `all`: for those who have it explained.
+///
+/// # Errors
+/// The key in the mount that is wrong, and why.
+pub(crate) fn foreknowledge(
+    mount: &config::Mount,
+    all: &[config::Mount],
+) -> Result<Foreknowledge, (String, String)> {
+    let mut routes = Vec::new();
+    for (number, one) in mount.routes.iter().enumerate() {
+        let rule = rule(one).map_err(|message| (format!("route[{number}]"), message))?;
+        routes.push(Route::new(&rule, one.public, None));
+    }
+    let paths = all.iter().map(|mount| mount.path.as_str()).chain([Reserved::PATH]);
+    let inner = |path: &str| Some((below_mount(path, &mount.path)?.to_owned(), path.to_owned()));
+    let mut inner: Vec<_> = paths.filter(|path| *path != mount.path).filter_map(inner).collect();
+    inner.sort_by_key(|(_, path)| std::cmp::Reverse(path.len()));
+    Ok(Arc::new(move |method, below| {
+        if let Some((_, path)) = inner.iter().find(|(inner, _)| below_mount(below, inner).is_some()) {
+            return Some(Foreknown::OtherMount(path.clone()));
+        }
+        Route::public_rule(&routes, method, below).map(|rule| Foreknown::Public(rule.to_string()))
+    }))
+}
+
+fn cap(mount: &config::Mount) -> Option<SessionCap> {
+    let then = match mount.at_session_cap {
+        AtSessionCap::EndOldest => AtCap::EndOldest,
+        AtSessionCap::Refuse => AtCap::Refuse,
+    };
+    let most = usize::try_from(mount.max_sessions_per_user).unwrap_or(usize::MAX);
+    (most > 0).then_some(SessionCap { most, then })
 }
 
 fn route(route: &config::Route, answer: Duration, client: &Arc<ClientConfig>) -> Result<Route, String> {

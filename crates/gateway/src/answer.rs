@@ -50,6 +50,12 @@ impl Answer {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
+
+    /// Whether the status allows a body at all: after a 204 or a 304, the next bytes are the next answer (RFC 9112
+    /// section 6.3).
+    pub(crate) fn may_have_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
 }
 
 /// The reason phrase of a status code; nobody reads it, every HTTP/1.1 answer has one.
@@ -67,6 +73,7 @@ pub(crate) const fn phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         414 => "URI Too Long",
         415 => "Unsupported Media Type",

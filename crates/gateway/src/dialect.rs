@@ -35,8 +35,16 @@ pub trait Dialect: Send + Sync {
     /// Where they have no single reading.
     fn present(&self, request: &Clean<'_>) -> Result<Presented, Refusal>;
 
-    /// Whether this request is activity that extends the session's idle time.
-    fn counts_as_activity(&self, request: &Clean<'_>) -> bool;
+    /// The query parameters that [`present`](Self::present) reads credentials from, by their names after decoding, as
+    /// [`Clean::query_values`] compares them. They are for us: the backend's query is without them, whatever the route
+    /// and whether or not anybody looked at them.
+    fn credential_parameters(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether this request is activity that extends the session's idle time; `below` is its path below the mount. Not
+    /// asked where the mount's settings say already that it is none.
+    fn counts_as_activity(&self, request: &Clean<'_>, below: &str) -> bool;
 
     /// The answer for a request that failed; `request` is what is known of it, if it came that far.
     fn refuse(&self, refusal: &Refusal, request: Option<&Clean<'_>>) -> Answer;

@@ -126,26 +126,58 @@ pub struct Mount {
     pub backend: Option<Arc<Backends>>,
     /// Whether the backend sees the path without the mount.
     pub strip: bool,
+    /// Which of its requests are no activity.
+    pub no_refresh: NoRefresh,
 }
 
 impl Mount {
     /// The route of a method and a path below the mount, and whether it is open to everybody.
-    ///
-    /// A public route is open only where no earlier route that is not could be meant: a backend may read `/Private` or
-    /// `/private;x` as `/private`, and what was put first to keep people out keeps them out in every spelling.
     pub(crate) fn route(&self, method: Method, below: &str) -> (Option<&Route>, bool) {
-        let Some(place) = self.routes.iter().position(|route| route.takes(method, below)) else {
-            return (None, false);
-        };
-        let route = &self.routes[place];
-        let kept_out = |earlier: &Route| !earlier.public && earlier.could_take(method, below);
-        (Some(route), route.public && !self.routes[..place].iter().any(kept_out))
+        route(&self.routes, method, below)
+    }
+
+    /// Whether the settings let this request extend the session's idle time; the dialect has a say of its own.
+    pub(crate) fn counts(&self, method: Method, below: &str) -> bool {
+        !self.no_refresh.exempts(method, below)
     }
 
     /// Every path that some backend could take for one of this mount; `None` for the mount that takes all.
     fn territory(&self) -> Option<Pattern> {
         Pattern::parse(&format!("{}/**", self.path)).ok().filter(|_| &*self.path != "/")
     }
+}
+
+/// The requests of a mount that are no activity: they pass as others do and do not extend the session's idle time. For
+/// what clients ask without a person behind it: polls, heartbeats.
+#[derive(Debug, Default)]
+pub struct NoRefresh(Option<Matcher>);
+
+impl NoRefresh {
+    /// The requests whose method and path below the mount are covered by one of `rules`, matched as strictly as a
+    /// permission is: a path with two readings is exempt only in both. `#ID` matches nothing, as it is asked before
+    /// anybody is known.
+    #[must_use]
+    pub fn new(rules: &[Permission]) -> Self {
+        Self((!rules.is_empty()).then(|| Matcher::compile(rules)))
+    }
+
+    fn exempts(&self, method: Method, below: &str) -> bool {
+        let covers = |matcher: &Matcher| matcher.find(method, below, "", Matrix::Strict, |_| true).is_some();
+        self.0.as_ref().is_some_and(covers)
+    }
+}
+
+/// The route of a method and a path below the mount, and whether it is open to everybody.
+///
+/// A public route is open only where no earlier route that is not could be meant: a backend may read `/Private` or
+/// `/private;x` as `/private`, and what was put first to keep people out keeps them out in every spelling.
+fn route<'r>(routes: &'r [Route], method: Method, below: &str) -> (Option<&'r Route>, bool) {
+    let Some(place) = routes.iter().position(|route| route.takes(method, below)) else {
+        return (None, false);
+    };
+    let route = &routes[place];
+    let kept_out = |earlier: &Route| !earlier.public && earlier.could_take(method, below);
+    (Some(route), route.public && !routes[..place].iter().any(kept_out))
 }
 
 /// A part of a mount with terms of its own.
@@ -164,6 +196,13 @@ impl Route {
     #[must_use]
     pub fn new(rule: &Permission, public: bool, backend: Option<Arc<Backends>>) -> Self {
         Self { matcher: Matcher::compile([rule]), rule: rule.clone(), public, backend }
+    }
+
+    /// The rule by which these routes of a mount open this to everybody, if they do: for those who have it explained.
+    #[must_use]
+    pub fn public_rule<'r>(routes: &'r [Self], method: Method, below: &str) -> Option<&'r Permission> {
+        let (route, public) = route(routes, method, below);
+        Some(&route.filter(|_| public)?.rule)
     }
 
     fn takes(&self, method: Method, below: &str) -> bool {
@@ -235,6 +274,51 @@ impl Backends {
         if self.members.len() > 1 {
             let until = clock.now().plus(SHUNNED).as_millis();
             self.members[member].shunned_until.store(until, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_activity_is_matched_strictly() {
+        let rules: Vec<Permission> = ["GET:/status/**", "*:/users/#ID", "POST:/poll:!/poll/x"]
+            .iter()
+            .map(|rule| rule.parse().unwrap())
+            .collect();
+        let rules = NoRefresh::new(&rules);
+        for (method, below) in [
+            (Method::Get, "/status"),
+            (Method::Get, "/status/a/b"),
+            (Method::Get, "/status/a;b=c"),
+            (Method::Post, "/poll"),
+        ] {
+            assert!(rules.exempts(method, below), "{method} {below}");
+        }
+        for (method, below) in [
+            (Method::Post, "/status"),
+            (Method::Get, "/Status"),
+            (Method::Get, "/status;x"),
+            (Method::Get, "/statuses"),
+            (Method::Post, "/poll/"),
+            (Method::Post, "/poll/x"),
+            (Method::Get, "/users/"),
+            (Method::Get, "/users/#ID"),
+            (Method::Get, "/users/ada"),
+            (Method::Options, "*"),
+            (Method::Get, ""),
+        ] {
+            assert!(!rules.exempts(method, below), "{method} {below}");
+        }
+    }
+
+    #[test]
+    fn without_rules_everything_is_activity() {
+        for rules in [NoRefresh::default(), NoRefresh::new(&[])] {
+            assert!(rules.0.is_none());
+            assert!(!rules.exempts(Method::Get, "/status"));
         }
     }
 }

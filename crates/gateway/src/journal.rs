@@ -22,6 +22,8 @@ pub struct RequestLine<'a> {
     pub user: Option<&'a str>,
     /// The session's public id, if he came with one.
     pub session: Option<auth::SessionId>,
+    /// The API key's public id, if he came with one.
+    pub key: Option<auth::KeyId>,
     /// Why not, if not.
     pub reason_id: Option<&'static str>,
     /// More about why not.
@@ -46,6 +48,7 @@ impl RequestLine<'static> {
             action: "refuse",
             user: None,
             session: None,
+            key: None,
             reason_id: Some(reason_id),
             detail: None,
             bytes_up: 0,

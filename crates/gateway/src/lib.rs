@@ -15,6 +15,7 @@ mod house;
 mod identity;
 mod journal;
 mod limits;
+mod query;
 mod refusal;
 mod serve;
 mod upstream;
@@ -25,7 +26,7 @@ pub use dialect::{Claim, Destination, Dialect, Door, Visit};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use h1::fuzzing;
-pub use house::{Backends, House, HouseParts, Mount, Route};
+pub use house::{Backends, House, HouseParts, Mount, NoRefresh, Route};
 pub use journal::{Journal, RequestLine};
 pub use limits::DRAIN_TIME;
 pub use refusal::Refusal;

@@ -1,6 +1,8 @@
 //! Every way in which a request can fail on its way. The steps say *what*; the dialect of the mount says it to the
 //! client; the log says it to the operator.
 
+use std::borrow::Cow;
+
 use auth::Reason;
 use auth::path::PathFault;
 
@@ -26,14 +28,23 @@ pub enum Refusal {
     /// A field of the request's body is wrong.
     Invalid {
         /// Its name, in the dialect's words.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What is wrong with it, for the person who sent it.
         why: String,
     },
-    /// The password that was to be set is too weak; why, for the person who chose it.
-    WeakPassword(String),
+    /// The password that was to be set is too weak.
+    WeakPassword {
+        /// Why, for the person who chose it.
+        why: String,
+        /// How strong it is, from 0 (guessed at once) to 4.
+        score: u8,
+        /// What would make it stronger.
+        suggestions: Vec<String>,
+    },
     /// What is there does not allow it; why.
     Conflict(&'static str),
+    /// What is there is not, or no longer, what the request's `If-Match` names (RFC 9110 section 13.1.1).
+    PreconditionFailed,
     /// Nothing is there.
     NotFound,
     /// The method is not for this endpoint.
@@ -60,6 +71,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// A field of the request's body is wrong.
+    #[must_use]
+    pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), why: why.to_string() }
+    }
+
     /// The stable word for logs, audit and metrics.
     #[must_use]
     pub fn reason_id(&self) -> &'static str {
@@ -69,8 +86,9 @@ impl Refusal {
             Self::Path(_) => "path_ambiguous",
             Self::BadRequest(_) => "bad_request",
             Self::Invalid { .. } => "invalid_field",
-            Self::WeakPassword(_) => "weak_password",
+            Self::WeakPassword { .. } => "weak_password",
             Self::Conflict(_) => "conflict",
+            Self::PreconditionFailed => "precondition_failed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::MethodUnknown => "method_unknown",
@@ -92,13 +110,14 @@ impl Refusal {
             Self::BadRequest(what) | Self::Conflict(what) | Self::BadGateway(what) | Self::Internal(what) => {
                 Some((*what).to_owned())
             }
-            Self::Invalid { field, .. } => Some((*field).to_owned()),
+            Self::Invalid { field, .. } => Some(field.clone().into_owned()),
             Self::Auth(Reason::MalformedCredentials(what) | Reason::RealmUnavailable(what)) => {
                 Some((*what).to_owned())
             }
             Self::Auth(_)
             | Self::Head { .. }
-            | Self::WeakPassword(_)
+            | Self::WeakPassword { .. }
+            | Self::PreconditionFailed
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::MethodUnknown
@@ -118,8 +137,9 @@ impl Refusal {
             | Self::Path(_)
             | Self::BadRequest(_)
             | Self::Invalid { .. }
-            | Self::WeakPassword(_)
+            | Self::WeakPassword { .. }
             | Self::Conflict(_)
+            | Self::PreconditionFailed
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::MethodUnknown

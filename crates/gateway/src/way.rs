@@ -48,7 +48,7 @@ async fn line<'r>(
     record: &mut Record<'r>,
 ) -> Result<Acted, Stop> {
     let routed = route::route(house, clean, record)?;
-    let shown = present::present(routed)?;
+    let shown = present::present(house, routed)?;
     let asked = authenticate::authenticate(house, shown, record).await?;
     let allowed = authorize::authorize(house, asked)?;
     act::act(house, allowed, wire).await

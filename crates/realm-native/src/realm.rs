@@ -1,9 +1,9 @@
-//! The realm itself: looks the user up in the present directory and asks the pool whether the password is his. Called by
+//! The realm itself: looks the user up in the directory as it is given and asks the pool whether the password is his. Called by
 //! the kernel. Must never answer before a hash was paid for, or touch the directory's store.
 
 use std::sync::Arc;
 
-use auth::directory::Directory;
+use auth::directory::Snapshot;
 use auth::{Evidence, Password, Pending, Realm, RealmName, Rejection, UserId, Username, Verdict, Verified};
 
 use crate::pool::HashPool;
@@ -21,19 +21,18 @@ use crate::slot::Checked;
 /// | queue of the pool full | nothing | `Unavailable` |
 pub struct NativeRealm {
     name: RealmName,
-    directory: Arc<Directory>,
     hasher: Arc<HashPool>,
 }
 
 impl NativeRealm {
-    /// The realm called `name`, over `directory`, hashing on `hasher`.
+    /// The realm called `name`, hashing on `hasher`.
     #[must_use]
-    pub fn new(name: RealmName, directory: Arc<Directory>, hasher: Arc<HashPool>) -> Self {
-        Self { name, directory, hasher }
+    pub fn new(name: RealmName, hasher: Arc<HashPool>) -> Self {
+        Self { name, hasher }
     }
 
-    async fn look(&self, username: &Username, password: &Password) -> Verdict {
-        let account = self.directory.present().account(&UserId::of(&self.name, username)).cloned();
+    async fn look(&self, username: &Username, password: &Password, directory: &Snapshot) -> Verdict {
+        let account = directory.account(&UserId::of(&self.name, username)).cloned();
         let hash = account.as_ref().and_then(|account| account.user.password.clone());
         let is_mine = hash.is_some();
         // A disabled user's hash is not renewed: he learns nothing of it, and it would cost a second hash.
@@ -55,17 +54,13 @@ impl NativeRealm {
 }
 
 impl Realm for NativeRealm {
-    fn name(&self) -> &RealmName {
-        &self.name
-    }
-
-    fn kind(&self) -> &'static str {
-        "native"
-    }
-
-    fn verify<'a>(&'a self, evidence: &'a Evidence) -> Pending<'a, Verdict> {
+    fn verify<'a>(&'a self, evidence: &'a Evidence, directory: &'a Snapshot) -> Pending<'a, Verdict> {
         let Evidence::Password { username, password } = evidence;
-        Box::pin(self.look(username, password))
+        Box::pin(self.look(username, password, directory))
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        true
     }
 }
 
@@ -74,9 +69,8 @@ mod tests {
     use std::collections::HashMap;
     use std::task::{Context, Waker};
 
-    use auth::directory::Snapshot;
     use auth::{DirectoryImage, Unavailability};
-    use testkit::suites::MemoryStore;
+    use testkit::suites::maker;
     use testkit::suites::realms::evidence;
 
     use super::*;
@@ -87,14 +81,13 @@ mod tests {
     fn a_full_queue_is_unavailable_at_once_and_for_everybody() {
         let settings = HashSettings { memory_kib: 8, passes: 1, lanes: 1, parallel: 1, queue: 1 };
         let pool = Arc::new(HashPool::without_threads(settings).unwrap());
-        let snapshot = Snapshot::new(DirectoryImage::default(), Vec::new(), HashMap::new());
-        let directory = Arc::new(Directory::new(snapshot, Arc::new(MemoryStore::default())));
-        let realm = NativeRealm::new(RealmName::native(), directory, pool);
+        let directory = maker::snapshot(DirectoryImage::default(), HashMap::new());
+        let realm = NativeRealm::new(RealmName::native(), pool);
         let shown = evidence("nobody", "secret");
-        let mut waiting = realm.verify(&shown);
+        let mut waiting = realm.verify(&shown, &directory);
         let mut context = Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
-        let refused = realm.verify(&shown).as_mut().poll(&mut context);
+        let refused = realm.verify(&shown, &directory).as_mut().poll(&mut context);
         assert!(
             matches!(refused, std::task::Poll::Ready(Verdict::Unavailable(Unavailability(FULL)))),
             "{refused:?}"

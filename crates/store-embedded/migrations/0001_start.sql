@@ -49,6 +49,39 @@ CREATE TABLE roles (
     seal           BIGINT NOT NULL
 ) WITHOUT ROWID;
 
+-- Realms that do not stand in the settings.
+CREATE TABLE realms (
+    name    TEXT   NOT NULL PRIMARY KEY,
+    kind    TEXT   NOT NULL,
+    enabled BIGINT NOT NULL,                    -- 0 or 1
+    roles   TEXT   NOT NULL,                    -- JSON: array of names
+    config  TEXT   NOT NULL,                    -- JSON: object
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    seal    BIGINT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE apps (
+    id          TEXT   NOT NULL PRIMARY KEY,
+    name        TEXT   NOT NULL,
+    description TEXT   NOT NULL,
+    properties  TEXT   NOT NULL,                -- JSON: object
+    created     BIGINT NOT NULL,
+    updated     BIGINT NOT NULL,
+    seal        BIGINT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+    id          BLOB   NOT NULL PRIMARY KEY,    -- 16 bytes, public
+    hash        BLOB   NOT NULL UNIQUE,         -- SHA-256 of the key
+    name        TEXT   NOT NULL,
+    user_id     BLOB   NOT NULL,                -- 16 bytes
+    permissions TEXT,                           -- JSON: array of permissions; NULL: all that the user may
+    expires     BIGINT,
+    created     BIGINT NOT NULL,
+    seal        BIGINT NOT NULL
+) WITHOUT ROWID;
+
 -- One row once the installation is set up.
 CREATE TABLE installation (
     name    TEXT   NOT NULL PRIMARY KEY,        -- always 'initialised'
@@ -68,6 +101,39 @@ CREATE TABLE attempts (
     seal         BIGINT NOT NULL
 ) WITHOUT ROWID;
 
+-- The audit log: added to at its end, forgotten from its beginning, never changed. It has no index: an index by user or
+-- address is written at a random place for each line, and the larger the log, the slower every login. `audit_blocks` says
+-- instead which pieces of it are worth reading.
+CREATE TABLE audit (
+    sequence INTEGER NOT NULL PRIMARY KEY,      -- 1, 2, 3 …
+    at       BIGINT  NOT NULL,
+    event    TEXT    NOT NULL,
+    fields   TEXT    NOT NULL,                  -- JSON: object of texts
+    hash     BLOB    NOT NULL                   -- SHA-256 over the line before's and over this line
+);
+
+-- What is in each 1,024 lines.
+CREATE TABLE audit_blocks (
+    number   INTEGER NOT NULL PRIMARY KEY,      -- the lines' sequence / 1024
+    earliest BIGINT  NOT NULL,
+    latest   BIGINT  NOT NULL,
+    marks    BLOB    NOT NULL,                  -- Bloom filter of events and fields (src/audit/block.rs)
+    seal     BIGINT  NOT NULL
+);
+
+-- One row: between which lines the log lies.
+CREATE TABLE audit_head (
+    name   TEXT   NOT NULL PRIMARY KEY,         -- always 'head'
+    first  BIGINT NOT NULL,                     -- the oldest line that is kept; last + 1: none is
+    before BLOB   NOT NULL,                     -- hash of the line before it
+    last   BIGINT NOT NULL,                     -- the newest line; 0: there never was one
+    hash   BLOB   NOT NULL,                     -- hash of the newest line
+    seal   BIGINT NOT NULL
+) WITHOUT ROWID;
+
+INSERT INTO audit_head (name, first, before, last, hash, seal)
+VALUES ('head', 1, zeroblob(32), 0, zeroblob(32), 2804541434473509472);
+
 -- How many rows a table has, and all their seals combined: a row that vanished or came from nowhere is noticed.
 CREATE TABLE tallies (
     name  TEXT   NOT NULL PRIMARY KEY,
@@ -76,4 +142,5 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 
 INSERT INTO tallies (name, count, seals)
-VALUES ('installation', 0, 0), ('roles', 0, 0), ('sessions', 0, 0), ('users', 0, 0);
+VALUES ('api_keys', 0, 0), ('apps', 0, 0), ('installation', 0, 0), ('realms', 0, 0), ('roles', 0, 0), ('sessions', 0, 0),
+    ('users', 0, 0);

@@ -1,7 +1,7 @@
 //! Another store's content in place of this one's, while the server serves: one transaction, all or nothing.
 //!
-//! Called by the writer alone, between two groups. Must never undo the end of a session, must never leave the replaced state
-//! unkept, and must never take anything from a file that was not read whole before.
+//! Called by the writer alone, between two groups. Must never undo the end of a session, must never take a line of the audit
+//! log away, must never leave the replaced state unkept, and must never take anything from a file that was not read whole before.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,8 @@ use auth::StoreError;
 use auth::limits::REASON_KEPT;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::audit::carry;
+use crate::audit::chain::Head;
 use crate::backup;
 use crate::engine::{self, Use, fault};
 use crate::folder::{self, Folder};
@@ -19,13 +21,15 @@ use crate::tally::{Table, Tallies};
 
 const ATTACH: &str = "ATTACH DATABASE $1 AS restored";
 const IS_SET_UP: &str = "SELECT count(*) FROM restored.installation";
-/// The latest moment that the restored store knows of, ends of pauses and of sessions' time left apart.
+/// The latest moment that the restored store knows of, ends of pauses, of keys and of sessions' time left apart.
 const LATEST: &str = "\
 SELECT coalesce(max(moment), 0) FROM ( \
 SELECT max(max(created, last_seen, coalesce(ended_at, 0))) AS moment FROM restored.sessions UNION ALL \
-SELECT max(max(created, updated)) FROM restored.users UNION ALL SELECT max(since) FROM restored.attempts)";
+SELECT max(max(created, updated)) FROM restored.users UNION ALL SELECT max(max(created, updated)) FROM restored.roles UNION ALL \
+SELECT max(max(created, updated)) FROM restored.realms UNION ALL SELECT max(max(created, updated)) FROM restored.apps UNION ALL \
+SELECT max(created) FROM restored.api_keys UNION ALL SELECT max(since) FROM restored.attempts)";
 /// Both files have the schema that this version is sealed with, so their columns are the same.
-const EXCHANGE: [&str; 14] = [
+const EXCHANGE: [&str; 20] = [
     "CREATE TEMP TABLE present AS \
      SELECT token, last_seen, last_seen_seal, ended_at, end_reason, end_seal FROM main.sessions \
      WHERE token IN (SELECT token FROM restored.sessions)",
@@ -35,6 +39,12 @@ const EXCHANGE: [&str; 14] = [
     "INSERT INTO main.users SELECT * FROM restored.users",
     "DELETE FROM main.roles",
     "INSERT INTO main.roles SELECT * FROM restored.roles",
+    "DELETE FROM main.realms",
+    "INSERT INTO main.realms SELECT * FROM restored.realms",
+    "DELETE FROM main.apps",
+    "INSERT INTO main.apps SELECT * FROM restored.apps",
+    "DELETE FROM main.api_keys",
+    "INSERT INTO main.api_keys SELECT * FROM restored.api_keys",
     "DELETE FROM main.installation",
     "INSERT INTO main.installation SELECT * FROM restored.installation",
     "DELETE FROM main.attempts",
@@ -104,6 +114,10 @@ async fn exchange(connection: &mut SqliteConnection, adoption: &Adoption) -> Res
     check(&mut change, adoption.now).await?;
     for statement in EXCHANGE {
         sqlx::query(statement).execute(&mut *change).await.map_err(fail)?;
+    }
+    // Its own audit log goes on, whatever the backup has.
+    if Head::read(&mut change).await?.last == 0 {
+        carry::take_from(&mut change, "restored").await.map_err(fail)?;
     }
     let before = Tallies::read(&mut change).await?;
     let mut after = before.clone();

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use auth::{Moment, StoreError};
 use sqlx::Connection;
 
+use crate::audit::chain::{Chain, damaged};
+use crate::audit::{carry, verify};
 use crate::engine::{self, Use, fault};
 use crate::folder::{self, Folder};
 use crate::reader::Reader;
@@ -41,11 +43,18 @@ pub async fn check(folder: &Path) -> Result<(), StoreError> {
     if !folder.holds_store()? {
         return Err(StoreError(format!("there is no store in {}", folder.path().display())));
     }
-    check_file(&folder.store()).await
+    check_file(&folder.store()).await?;
+    match verify::folder(folder.path()).await?.fault {
+        Some(fault) => Err(damaged(&fault.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Puts the backup `from` in place of the store in `folder`, which no server may be using. The replaced store is kept beside
 /// it, as `doorward.db.before-restore-<now in milliseconds>`; where it went is the answer, `None` where there was no store.
+///
+/// No line of the audit log is taken away: the replaced store's goes on, and the backup's is taken only where there was none, or
+/// where it cannot be read.
 ///
 /// Interrupted at any point, the folder holds the old store, the new one, or says that a restore was interrupted.
 ///
@@ -59,7 +68,10 @@ pub async fn restore(from: &Path, folder: &Path, now: Moment) -> Result<Option<P
     let restoring = folder.restoring();
     // A name in use: begin under another, so that an unfinished copy is never taken for an interrupted restore.
     let unfinished = beside(&restoring, "unfinished");
-    copy_checked(from, &unfinished).await?;
+    if let Err(error) = copy_with_log(from, &folder, &unfinished).await {
+        let _ = folder::remove(&unfinished);
+        return Err(error);
+    }
     folder::rename(&unfinished, &restoring)?;
     folder.sync()?;
     let replaced = if folder.store().exists() || folder.log().exists() {
@@ -71,6 +83,15 @@ pub async fn restore(from: &Path, folder: &Path, now: Moment) -> Result<Option<P
     folder::rename(&restoring, &folder.store())?;
     folder.sync()?;
     Ok(replaced)
+}
+
+/// Copies a backup, and puts the present store's audit log in place of the backup's.
+async fn copy_with_log(from: &Path, folder: &Folder, to: &Path) -> Result<(), StoreError> {
+    copy(from, to).await?;
+    if folder.store().exists() && carry::into_copy(&folder.store(), to).await? {
+        folder::sync_file(to)?;
+    }
+    check_file(to).await
 }
 
 /// Gives the present store another name, so that it never lies beside the log of another one.
@@ -129,12 +150,14 @@ pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     folder::sync_file(to)
 }
 
-/// Looks at every page and every record of a file.
+/// Looks at every page and every record of a file, but not at each line of the audit log.
 pub(crate) async fn check_file(file: &Path) -> Result<(), StoreError> {
     engine::check_header(file)?;
     let mut connection = engine::connect(file, Use::Read).await?;
     engine::check_version(&mut connection, file).await?;
     engine::check_integrity(&mut connection, file).await?;
+    // Its ends only. A log that was tampered with must not keep anybody from making backups.
+    Chain::read(&mut connection).await?;
     let _ = connection.close().await;
     let reader = Reader::new(file.to_owned());
     reader.directory().await?;

@@ -18,7 +18,7 @@ const APPLICATION: i64 = 0x446f_6f72;
 pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
 /// The seal of the schema that each version has. sqlx believes what the file says about its columns, and does not survive
 /// what a flipped bit makes of that.
-pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-6_224_750_698_868_011_189];
+pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [1_561_528_582_229_097_548];
 /// What a schema is sealed over: every table and index, but not where it lies.
 const SCHEMA: &str = "\
 SELECT CAST(group_concat(part, x'0a') AS BLOB) FROM \
@@ -96,15 +96,24 @@ pub(crate) fn reach(error: &sqlx::Error) -> Reach {
     const TOO_BIG: u32 = 18;
     const CONSTRAINT: u32 = 19;
     const MISMATCH: u32 = 20;
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<u32>().ok()),
-        _ => None,
-    };
-    match code.map(|code| code & 0xff) {
+    match primary_code(error) {
         Some(TOO_BIG | CONSTRAINT | MISMATCH) => Reach::Operation,
         Some(FULL) => Reach::Group,
         _ => Reach::Connection,
     }
+}
+
+/// SQLite's code for an error that is SQLite's.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let sqlx::Error::Database(error) = error else { return None };
+    error.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff)
+}
+
+/// Whether `error` says that a file is damaged, or no store.
+pub(crate) fn is_damage(error: &sqlx::Error) -> bool {
+    const CORRUPT: u32 = 11;
+    const NOT_A_DATABASE: u32 = 26;
+    matches!(primary_code(error), Some(CORRUPT | NOT_A_DATABASE))
 }
 
 /// Looks at the first bytes of a file before SQLite does, which takes an empty file for a new and empty store.
@@ -115,6 +124,9 @@ pub(crate) fn check_header(file: &Path) -> Result<(), StoreError> {
     let mut opened =
         std::fs::File::open(file).map_err(|error| refuse(&format!("cannot be read: {error}")))?;
     match opened.read_exact(&mut first) {
+        Ok(()) if first == *MAGIC && is_cut_within_a_page(file, &mut opened) => {
+            Err(refuse("is damaged: it is cut off within a page"))
+        }
         Ok(()) if first == *MAGIC => Ok(()),
         Ok(()) => Err(refuse("is damaged, or no store: it does not begin as one")),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -122,6 +134,25 @@ pub(crate) fn check_header(file: &Path) -> Result<(), StoreError> {
         }
         Err(error) => Err(refuse(&format!("cannot be read: {error}"))),
     }
+}
+
+/// SQLite refuses a file that has lost whole pages, but reads what is missing of the last one as zeros. While there is a
+/// write-ahead log, that page may be there: the file is being written back.
+fn is_cut_within_a_page(file: &Path, after_magic: &mut std::fs::File) -> bool {
+    use std::io::Read;
+    let mut size = [0; 2];
+    if after_magic.read_exact(&mut size).is_err() {
+        return false; // SQLite says what it thinks of it.
+    }
+    // sqlite.org/fileformat2.html, 1.3.2
+    let size = match u64::from(u16::from_be_bytes(size)) {
+        1 => 65_536,
+        size => size.max(1),
+    };
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    !has_log && after_magic.metadata().is_ok_and(|file| file.len() % size != 0)
 }
 
 async fn pragma(

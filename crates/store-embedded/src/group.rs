@@ -6,20 +6,23 @@
 //! | fails | then |
 //! |---|---|
 //! | a row (its key exists, it is too big) | its own operation fails, the others go on |
-//! | there is no room | everything is undone; the writer tries each operation alone |
+//! | there is no room | everything is undone; the writer tries the audit log's lines alone, then each operation alone |
 //! | anything else, or COMMIT | everything is undone, the connection is given up |
 //!
 //! Nothing but sqlx's transaction may begin or end one: it counts them.
 
 use std::collections::HashSet;
 
-use auth::{RoleName, StoreError, UserId};
+use auth::{AuditEntry, StoreError};
 use sqlx::{Connection, Row, SqliteConnection, SqliteTransaction};
 
+use crate::audit::block;
+use crate::audit::chain::{self, Chain, Place};
+use crate::audit::row::AuditRow;
+use crate::change::ChangeRow;
 use crate::engine::{Reach, fault, reach};
 use crate::rows::Bound;
 use crate::rows::attempts::AttemptsRow;
-use crate::rows::directory::{INITIALISED_KEY, InitialisedRow, RoleRow, UserRow};
 use crate::rows::session::{EndRow, SessionRow, TouchRow, read_seal};
 use crate::statements::{self, Bulk};
 use crate::tally::{Table, Tallies};
@@ -36,6 +39,10 @@ pub(crate) enum Work {
     Apply(Vec<ChangeRow>),
     /// Keep login counters.
     PutAttempts(Vec<AttemptsRow>),
+    /// Forget some of the oldest lines of the audit log, if they are older than this.
+    ForgetAudit(i64),
+    /// Nothing: done when everything that was noted before is written.
+    Flush,
     /// Forget login counters that are settled.
     ForgetAttempts {
         /// Counted and paused before this.
@@ -46,15 +53,6 @@ pub(crate) enum Work {
     /// Any statement, to break things on purpose.
     #[cfg(test)]
     Statement(&'static str),
-}
-
-/// One change of the directory, ready to be written.
-pub(crate) enum ChangeRow {
-    PutUser(Box<UserRow>),
-    DeleteUser(UserId),
-    PutRole(Box<RoleRow>),
-    DeleteRole(RoleName),
-    Initialise(InitialisedRow),
 }
 
 /// What became of one operation: how many rows it counts, or why it failed.
@@ -68,6 +66,23 @@ pub(crate) struct Stopped {
     pub(crate) lost: bool,
     /// What to tell everybody who was in it.
     pub(crate) error: StoreError,
+}
+
+impl Work {
+    /// Whether it is refused where the audit log has no room for what was noted before it. The rest takes something away or
+    /// keeps somebody out, and a full disk must not stand in the way of that: its lines wait.
+    pub(crate) const fn needs_its_line(&self) -> bool {
+        match self {
+            Self::Insert(_) | Self::Apply(_) | Self::Flush => true,
+            Self::End(_)
+            | Self::Forget(_)
+            | Self::ForgetAudit(_)
+            | Self::PutAttempts(_)
+            | Self::ForgetAttempts { .. } => false,
+            #[cfg(test)]
+            Self::Statement(_) => false,
+        }
+    }
 }
 
 impl Stopped {
@@ -89,24 +104,49 @@ impl Stopped {
     }
 }
 
-/// Does all of `works` in one transaction. `tallies` are those of the file, before and after.
+/// What the writer keeps in memory beside the file, and changes with it.
+#[derive(Clone)]
+pub(crate) struct Known {
+    /// The tallies of the guarded tables.
+    pub(crate) tallies: Tallies,
+    /// The end of the audit log.
+    pub(crate) chain: Chain,
+}
+
+impl Known {
+    /// Reads it.
+    pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        Ok(Self { tallies: Tallies::read(connection).await?, chain: Chain::read(connection).await? })
+    }
+}
+
+/// What a transaction has done.
+pub(crate) struct Done {
+    /// What became of each operation.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Where the audit log's lines are now.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Adds `lines` to the audit log and does all of `works`, in one transaction. `known` is of the file, before and after.
 pub(crate) async fn run(
     connection: &mut SqliteConnection,
-    tallies: &mut Tallies,
+    known: &mut Known,
+    lines: &[AuditEntry],
     works: &[&Work],
-) -> Result<Vec<Outcome>, Stopped> {
+) -> Result<Done, Stopped> {
     let mut transaction = begin(connection).await?;
-    let changed = tallies.clone();
     let mut group = Group {
         connection: &mut transaction,
-        tallies: changed,
+        known: known.clone(),
         outcomes: works.iter().map(|_| Ok(0)).collect(),
+        places: Vec::with_capacity(lines.len()),
     };
-    let done = group.all(works, tallies).await;
-    let Group { tallies: changed, outcomes, .. } = group;
+    let done = group.all(lines, works, known).await;
+    let Group { known: changed, outcomes, places, .. } = group;
     settle(transaction, done).await?;
-    *tallies = changed;
-    Ok(outcomes)
+    *known = changed;
+    Ok(Done { outcomes, places })
 }
 
 /// Notes activity in one transaction.
@@ -157,21 +197,39 @@ async fn in_bulk<T>(
 
 struct Group<'c> {
     connection: &'c mut SqliteConnection,
-    tallies: Tallies,
+    known: Known,
     outcomes: Vec<Outcome>,
+    places: Vec<Place>,
 }
 
 impl Group<'_> {
-    async fn all(&mut self, works: &[&Work], before: &Tallies) -> Result<(), Stopped> {
+    async fn all(&mut self, lines: &[AuditEntry], works: &[&Work], before: &Known) -> Result<(), Stopped> {
+        let added = self.add_lines(lines).await;
+        added.map_err(|error| Stopped::by("write the audit log", &error))?;
         self.insert_sessions(works).await?;
         self.end_sessions(works).await?;
         for (place, work) in works.iter().enumerate() {
-            if !matches!(work, Work::Insert(_) | Work::End(_)) {
+            if !matches!(work, Work::Insert(_) | Work::End(_) | Work::Flush) {
                 self.outcomes[place] = self.alone(work).await?;
             }
         }
-        let written = self.tallies.write(self.connection, before).await;
-        written.map_err(|error| Stopped::by("write the store's tallies", &error))
+        let written = self.known.tallies.write(self.connection, &before.tallies).await;
+        written.map_err(|error| Stopped::by("write the store's tallies", &error))?;
+        if self.known.chain.head != before.chain.head {
+            let written = self.known.chain.write(self.connection).await;
+            written.map_err(|error| Stopped::by("write the end of the audit log", &error))?;
+        }
+        Ok(())
+    }
+
+    async fn add_lines(&mut self, lines: &[AuditEntry]) -> Result<(), sqlx::Error> {
+        let mut rows = Vec::with_capacity(lines.len());
+        for entry in lines {
+            let place = self.known.chain.add(entry);
+            self.places.push(place);
+            rows.push(AuditRow::new(entry, place));
+        }
+        in_bulk(self.connection, &statements::INSERT_AUDIT, &rows, AuditRow::bind).await
     }
 
     async fn insert_sessions(&mut self, works: &[&Work]) -> Result<(), Stopped> {
@@ -207,7 +265,7 @@ impl Group<'_> {
     async fn insert_piece(&mut self, piece: &[(usize, &SessionRow)]) -> Result<(), sqlx::Error> {
         in_bulk(self.connection, &statements::INSERT_SESSIONS, piece, |(_, row), query| row.bind(query))
             .await?;
-        let tally = self.tallies.of(Table::Sessions);
+        let tally = self.known.tallies.of(Table::Sessions);
         piece.iter().for_each(|(_, row)| tally.add(row.seal));
         Ok(())
     }
@@ -233,10 +291,13 @@ impl Group<'_> {
     async fn alone(&mut self, work: &Work) -> Result<Outcome, Stopped> {
         let begin = |error: sqlx::Error| Stopped::by("write to the store", &error);
         execute(self.connection, statements::SAVE).await.map_err(begin)?;
-        let before = self.tallies.clone();
+        let before = self.known.clone();
         let (doing, done) = match work {
-            Work::Insert(_) | Work::End(_) => ("", Ok(0)),
+            Work::Insert(_) | Work::End(_) | Work::Flush => ("", Ok(0)),
             Work::Forget(before) => ("forget ended sessions", self.forget(*before).await),
+            Work::ForgetAudit(before) => {
+                ("forget old lines of the audit log", self.forget_audit(*before).await)
+            }
             Work::Apply(changes) => ("change the directory", self.apply(changes).await),
             Work::PutAttempts(rows) => {
                 let put = in_bulk(self.connection, &statements::PUT_ATTEMPTS, rows, AttemptsRow::bind).await;
@@ -256,7 +317,7 @@ impl Group<'_> {
             Ok(count) => Ok(count),
             Err(error) if reach(&error) == Reach::Operation => {
                 execute(self.connection, statements::UNDO).await.map_err(begin)?;
-                self.tallies = before;
+                self.known = before;
                 Err(fault(doing, &error))
             }
             Err(error) => return Err(Stopped::by(doing, &error)),
@@ -270,57 +331,44 @@ impl Group<'_> {
         let forgotten = query.fetch_all(&mut *self.connection).await?;
         for row in &forgotten {
             let seal = read_seal(row.try_get("seal")?).ok_or(sqlx::Error::RowNotFound)?;
-            self.tallies.of(Table::Sessions).remove(seal);
+            self.known.tallies.of(Table::Sessions).remove(seal);
         }
         Ok(forgotten.len() as u64)
     }
 
+    async fn forget_audit(&mut self, before: i64) -> Result<u64, sqlx::Error> {
+        let query = sqlx::query(statements::OLDEST_AUDIT).bind(crate::limits::MAX_FORGOTTEN);
+        let oldest = query.fetch_all(&mut *self.connection).await?;
+        let mut forgotten = None;
+        let mut count = 0;
+        for row in &oldest {
+            if row.try_get::<i64, _>("at")? >= before {
+                break;
+            }
+            forgotten = Some(chain::place(row)?);
+            count += 1;
+        }
+        if let Some(place) = forgotten {
+            self.known.chain.forget(place);
+            let last = sqlx::query(statements::FORGET_AUDIT).bind(place.sequence.cast_signed());
+            last.execute(&mut *self.connection).await?;
+            let block = block::number_of(self.known.chain.head.first).cast_signed();
+            let blocks = sqlx::query(statements::FORGET_AUDIT_BLOCKS).bind(block);
+            blocks.execute(&mut *self.connection).await?;
+        }
+        Ok(count)
+    }
+
     async fn apply(&mut self, changes: &[ChangeRow]) -> Result<u64, sqlx::Error> {
         for change in changes {
-            match change {
-                ChangeRow::PutUser(row) => {
-                    self.replace(Table::Users, key(statements::USER_SEAL, row.id()), Some(row.seal)).await?;
-                    row.bind(sqlx::query(statements::PUT_USER)).execute(&mut *self.connection).await?;
-                }
-                ChangeRow::DeleteUser(id) => {
-                    self.replace(Table::Users, key(statements::USER_SEAL, *id), None).await?;
-                    key(statements::DELETE_USER, *id).execute(&mut *self.connection).await?;
-                }
-                ChangeRow::PutRole(row) => {
-                    self.replace(Table::Roles, name(statements::ROLE_SEAL, row.name()), Some(row.seal))
-                        .await?;
-                    row.bind(sqlx::query(statements::PUT_ROLE)).execute(&mut *self.connection).await?;
-                }
-                ChangeRow::DeleteRole(role) => {
-                    self.replace(Table::Roles, name(statements::ROLE_SEAL, role), None).await?;
-                    name(statements::DELETE_ROLE, role).execute(&mut *self.connection).await?;
-                }
-                ChangeRow::Initialise(row) => {
-                    let old = sqlx::query(statements::INITIALISED_SEAL).bind(INITIALISED_KEY);
-                    self.replace(Table::Installation, old, Some(row.seal)).await?;
-                    row.bind(sqlx::query(statements::PUT_INITIALISED)).execute(&mut *self.connection).await?;
-                }
+            if let Some(row) = change.old_seal().fetch_optional(&mut *self.connection).await? {
+                self.known.tallies.of(change.table()).remove(row.try_get("seal")?);
+            }
+            change.statement().execute(&mut *self.connection).await?;
+            if let Some(seal) = change.new_seal() {
+                self.known.tallies.of(change.table()).add(seal);
             }
         }
         Ok(0)
     }
-
-    /// Takes the row that `old` finds out of the tally, and the new one in.
-    async fn replace(&mut self, table: Table, old: Bound<'_>, new: Option<i64>) -> Result<(), sqlx::Error> {
-        if let Some(row) = old.fetch_optional(&mut *self.connection).await? {
-            self.tallies.of(table).remove(row.try_get("seal")?);
-        }
-        if let Some(seal) = new {
-            self.tallies.of(table).add(seal);
-        }
-        Ok(())
-    }
-}
-
-fn key(statement: &'static str, id: UserId) -> Bound<'static> {
-    sqlx::query(statement).bind(id.as_bytes().to_vec())
-}
-
-fn name(statement: &'static str, name: &RoleName) -> Bound<'static> {
-    sqlx::query(statement).bind(name.as_str().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Room `store-embedded`: sessions, users, roles and login counters in one SQLite file.
+//! Room `store-embedded`: sessions, the directory, login counters and the audit log in one SQLite file.
 //!
 //! Purpose: bytes that survive: group commit (many logins share one fsync), a checksum on every record, backup and restore
 //!   beside a running server.
@@ -8,14 +8,17 @@
 //! Read first: `store.rs`, then `writer.rs`.
 //!
 //! ```text
-//!  insert, end, apply …   ─┐                        BEGIN
-//!  touch (in pieces,      ─┼─> queue ─> writer ──>  … everything that waited …  ──> answers
+//!  append                 ───> inbox ──┐            BEGIN
+//!  insert, end, apply …   ─┐           │            … the audit log's lines that waited …      ──> sink
+//!  touch (in pieces,      ─┼─> queue ─> writer ──>  … everything else that waited …           ──> answers
 //!   after the others)     ─┘                        COMMIT = one fsync
-//!  find, load             ───> reader connections, beside the writer (WAL)
+//!  find, load, read       ───> reader connections, beside the writer (WAL)
 //! ```
 
 mod adopt;
+mod audit;
 mod backup;
+mod change;
 mod engine;
 mod folder;
 mod group;
@@ -32,6 +35,8 @@ mod tally;
 mod tests;
 mod writer;
 
+pub use audit::inbox::AuditSink;
+pub use audit::verify::{AuditFault, AuditReport};
 pub use backup::{backup, check, restore};
 pub use request::{Progress, REQUEST_HOLDS, RestoreRequest, TakenRequest};
 pub use store::EmbeddedStore;

@@ -27,3 +27,14 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const CHECKPOINT_PAGES: u32 = 4_000;
 /// KiB of the file that the writer may keep in memory. Tokens are scattered over the whole file; with less, every login reads.
 pub(crate) const WRITER_CACHE_KIB: u32 = 8_192;
+/// Lines of the audit log that may wait for the writer, which then writes all of them at once. One more is counted, not kept.
+pub(crate) const MAX_AUDIT_WAITING: usize = 65_536;
+/// Bytes of text that these lines may have together.
+pub(crate) const MAX_AUDIT_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// How long a line with nothing to ride on waits for others to share its commit. The commit has the other half of the time.
+pub(crate) const AUDIT_GATHERS: Duration =
+    Duration::from_millis(auth::limits::AUDIT_DELAY.as_millis() as u64 / 2);
+/// How soon lines that could not be written are tried again where nothing else is written.
+pub(crate) const AUDIT_RETRY: Duration = Duration::from_secs(1);
+/// Blocks of the audit log that a search looks at in one step.
+pub(crate) const AUDIT_BLOCKS_AT_ONCE: u64 = 64;

@@ -1,16 +1,21 @@
-//! Reading beside the writer: one connection for single look-ups and the directory.
+//! Reading beside the writer: one connection for single look-ups and the directory, one for the audit log.
 //!
 //! Called by `store.rs` and `backup.rs`. Must never write.
 
 use std::path::PathBuf;
 
-use auth::{AttemptRecord, DirectoryImage, SessionRecord, StoreError, TokenHash};
+use auth::{AttemptRecord, AuditFilter, AuditRecord, DirectoryImage, SessionRecord, StoreError, TokenHash};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::audit;
 use crate::engine::{self, Use, fault};
+use crate::rows::app::read_app;
 use crate::rows::attempts::read_attempts;
-use crate::rows::directory::{INITIALISED_KEY, read_initialised, read_role, read_user};
+use crate::rows::directory::{read_initialised, read_role, read_user};
+use crate::rows::key::read_key;
+use crate::rows::realm::read_realm;
 use crate::scan::{self, Take};
 use crate::statements;
 use crate::tally::{Table, Tally};
@@ -19,24 +24,31 @@ use crate::tally::{Table, Tally};
 pub(crate) struct Reader {
     file: PathBuf,
     connection: Mutex<Option<SqliteConnection>>,
+    /// For the audit log alone: a long search must not hold a look-up up.
+    for_audit: Mutex<Option<SqliteConnection>>,
 }
 
 impl Reader {
     /// A reader of `file`, which is opened when it is needed.
     pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file, connection: Mutex::new(None) }
+        Self { file, connection: Mutex::new(None), for_audit: Mutex::new(None) }
     }
 
     /// Closes the file.
     pub(crate) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            let _ = connection.close().await;
+        for place in [&self.connection, &self.for_audit] {
+            if let Some(connection) = place.lock().await.take() {
+                let _ = connection.close().await;
+            }
         }
     }
 
-    /// The connection, taken out of its place: it is put back by who finds it in order.
-    async fn take(&self) -> Result<(MutexGuard<'_, Option<SqliteConnection>>, SqliteConnection), StoreError> {
-        let mut place = self.connection.lock().await;
+    /// A connection, taken out of its place: it is put back by who finds it in order.
+    async fn take<'a>(
+        &self,
+        place: &'a Mutex<Option<SqliteConnection>>,
+    ) -> Result<(MutexGuard<'a, Option<SqliteConnection>>, SqliteConnection), StoreError> {
+        let mut place = place.lock().await;
         let connection = match place.take() {
             Some(connection) => connection,
             None => engine::connect(&self.file, Use::Read).await?,
@@ -46,7 +58,7 @@ impl Reader {
 
     /// One session.
     pub(crate) async fn find(&self, token: TokenHash) -> Result<Option<SessionRecord>, StoreError> {
-        let (mut place, mut connection) = self.take().await?;
+        let (mut place, mut connection) = self.take(&self.connection).await?;
         let found = scan::find(&mut connection, token).await?;
         *place = Some(connection);
         Ok(found)
@@ -57,17 +69,25 @@ impl Reader {
         scan::load(&self.file, take).await
     }
 
-    /// Users, roles and the note of the setup, as they were at one moment.
+    /// The directory as it was at one moment.
     pub(crate) async fn directory(&self) -> Result<DirectoryImage, StoreError> {
-        let (mut place, mut connection) = self.take().await?;
+        let (mut place, mut connection) = self.take(&self.connection).await?;
         let image = read_directory(&mut connection).await?;
         *place = Some(connection);
         Ok(image)
     }
 
+    /// Lines of the audit log.
+    pub(crate) async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        let (mut place, mut connection) = self.take(&self.for_audit).await?;
+        let lines = audit::read::read(&mut connection, filter).await?;
+        *place = Some(connection);
+        Ok(lines)
+    }
+
     /// Every login counter.
     pub(crate) async fn attempts(&self) -> Result<Vec<AttemptRecord>, StoreError> {
-        let (mut place, mut connection) = self.take().await?;
+        let (mut place, mut connection) = self.take(&self.connection).await?;
         let rows = sqlx::query(statements::ATTEMPTS)
             .fetch_all(&mut connection)
             .await
@@ -79,29 +99,42 @@ impl Reader {
 }
 
 async fn read_directory(connection: &mut SqliteConnection) -> Result<DirectoryImage, StoreError> {
-    let fail = |error: sqlx::Error| fault("read users and roles", &error);
+    let fail = |error: sqlx::Error| fault("read the directory", &error);
     let mut snapshot = connection.begin().await.map_err(fail)?;
-    let mut image = DirectoryImage::default();
-    let mut read = Tally::default();
-    for row in sqlx::query(statements::USERS).fetch_all(&mut *snapshot).await.map_err(fail)? {
-        let (user, seal) = read_user(&row)?;
-        image.users.push(user);
-        read.add(seal);
-    }
-    Tally::read(&mut snapshot, Table::Users).await?.matches(std::mem::take(&mut read), Table::Users)?;
-    for row in sqlx::query(statements::ROLES).fetch_all(&mut *snapshot).await.map_err(fail)? {
-        let (role, seal) = read_role(&row)?;
-        image.roles.push(role);
-        read.add(seal);
-    }
-    Tally::read(&mut snapshot, Table::Roles).await?.matches(std::mem::take(&mut read), Table::Roles)?;
-    let query = sqlx::query(statements::INITIALISED).bind(INITIALISED_KEY);
-    if let Some(row) = query.fetch_optional(&mut *snapshot).await.map_err(fail)? {
-        let (initialised, seal) = read_initialised(&row)?;
-        image.initialised = Some(initialised);
-        read.add(seal);
-    }
-    Tally::read(&mut snapshot, Table::Installation).await?.matches(read, Table::Installation)?;
+    let image = DirectoryImage {
+        users: read_table(&mut snapshot, Table::Users, statements::USERS, read_user).await?,
+        roles: read_table(&mut snapshot, Table::Roles, statements::ROLES, read_role).await?,
+        realms: read_table(&mut snapshot, Table::Realms, statements::REALMS, read_realm).await?,
+        apps: read_table(&mut snapshot, Table::Apps, statements::APPS, read_app).await?,
+        keys: read_table(&mut snapshot, Table::ApiKeys, statements::KEYS, read_key).await?,
+        initialised: read_table(
+            &mut snapshot,
+            Table::Installation,
+            statements::INITIALISED,
+            read_initialised,
+        )
+        .await?
+        .pop(),
+    };
     snapshot.rollback().await.map_err(fail)?;
     Ok(image)
+}
+
+/// Every row of a table, held against its tally.
+async fn read_table<T>(
+    connection: &mut SqliteConnection,
+    table: Table,
+    statement: &'static str,
+    read: impl Fn(&SqliteRow) -> Result<(T, i64), StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = sqlx::query(statement).fetch_all(&mut *connection).await;
+    let rows = rows.map_err(|error| fault("read the directory", &error))?;
+    let (mut records, mut tally) = (Vec::with_capacity(rows.len()), Tally::default());
+    for row in &rows {
+        let (record, seal) = read(row)?;
+        records.push(record);
+        tally.add(seal);
+    }
+    Tally::read(connection, table).await?.matches(tally, table)?;
+    Ok(records)
 }

@@ -52,6 +52,14 @@ impl Seal {
         }
     }
 
+    /// Takes in a number that may be absent; an absent one is not zero.
+    pub(crate) fn optional_number(self, number: Option<i64>) -> Self {
+        match number {
+            Some(number) => self.word(1).number(number),
+            None => self.word(0),
+        }
+    }
+
     /// The checksum, as stores keep it.
     pub(crate) fn finish(self) -> i64 {
         let mixed = self.0 ^ (self.0 >> 32);
@@ -89,6 +97,10 @@ mod tests {
         assert_ne!(
             Seal::of("x").optional_text(None).finish(),
             Seal::of("x").optional_text(Some("")).finish()
+        );
+        assert_ne!(
+            Seal::of("x").optional_number(None).finish(),
+            Seal::of("x").optional_number(Some(0)).finish()
         );
     }
 }

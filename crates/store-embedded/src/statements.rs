@@ -40,7 +40,34 @@ ON CONFLICT (name) DO UPDATE SET description = excluded.description, permissions
 ui_permissions = excluded.ui_permissions, created = excluded.created, updated = excluded.updated, seal = excluded.seal";
 pub(crate) const DELETE_ROLE: &str = "DELETE FROM roles WHERE name = $1";
 
-pub(crate) const INITIALISED: &str = "SELECT version, at, seal FROM installation WHERE name = $1";
+pub(crate) const REALMS: &str =
+    "SELECT name, kind, enabled, roles, config, created, updated, seal FROM realms ORDER BY name";
+pub(crate) const REALM_SEAL: &str = "SELECT seal FROM realms WHERE name = $1";
+pub(crate) const PUT_REALM: &str = "\
+INSERT INTO realms (name, kind, enabled, roles, config, created, updated, seal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, enabled = excluded.enabled, roles = excluded.roles, \
+config = excluded.config, created = excluded.created, updated = excluded.updated, seal = excluded.seal";
+pub(crate) const DELETE_REALM: &str = "DELETE FROM realms WHERE name = $1";
+
+pub(crate) const APPS: &str =
+    "SELECT id, name, description, properties, created, updated, seal FROM apps ORDER BY id";
+pub(crate) const APP_SEAL: &str = "SELECT seal FROM apps WHERE id = $1";
+pub(crate) const PUT_APP: &str = "\
+INSERT INTO apps (id, name, description, properties, created, updated, seal) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description, \
+properties = excluded.properties, created = excluded.created, updated = excluded.updated, seal = excluded.seal";
+pub(crate) const DELETE_APP: &str = "DELETE FROM apps WHERE id = $1";
+
+pub(crate) const KEYS: &str =
+    "SELECT id, hash, name, user_id, permissions, expires, created, seal FROM api_keys ORDER BY id";
+pub(crate) const KEY_SEAL: &str = "SELECT seal FROM api_keys WHERE id = $1";
+/// Keys never change, so one whose id or hash is taken is refused.
+pub(crate) const PUT_KEY: &str = "\
+INSERT INTO api_keys (id, hash, name, user_id, permissions, expires, created, seal) \
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(crate) const DELETE_KEY: &str = "DELETE FROM api_keys WHERE id = $1";
+
+pub(crate) const INITIALISED: &str = "SELECT version, at, seal FROM installation";
 pub(crate) const INITIALISED_SEAL: &str = "SELECT seal FROM installation WHERE name = $1";
 pub(crate) const PUT_INITIALISED: &str = "\
 INSERT INTO installation (name, version, at, seal) VALUES ($1, $2, $3, $4) \
@@ -50,6 +77,27 @@ pub(crate) const ATTEMPTS: &str =
     "SELECT name, failures, since, paused_until, pauses, known, last_known, seal FROM attempts ORDER BY name";
 pub(crate) const FORGET_ATTEMPTS: &str = "\
 DELETE FROM attempts WHERE since < $1 AND paused_until < $1 AND (last_known IS NULL OR last_known < $2)";
+
+pub(crate) const AUDIT_HEAD: &str = "SELECT first, before, last, hash, seal FROM audit_head WHERE name = $1";
+pub(crate) const PUT_AUDIT_HEAD: &str =
+    "UPDATE audit_head SET first = $2, before = $3, last = $4, hash = $5, seal = $6 WHERE name = $1";
+/// Two sub-queries: each finds its end by key, where one query for both would look at all lines.
+pub(crate) const AUDIT_ENDS: &str =
+    "SELECT (SELECT min(sequence) FROM audit) AS first, (SELECT max(sequence) FROM audit) AS last";
+pub(crate) const AUDIT_FORWARDS: &str = "\
+SELECT sequence, at, event, fields, hash FROM audit WHERE sequence >= $1 AND sequence <= $2 ORDER BY sequence LIMIT $3";
+pub(crate) const AUDIT_BACKWARDS: &str = "\
+SELECT sequence, at, event, fields, hash FROM audit WHERE sequence >= $1 AND sequence <= $2 \
+ORDER BY sequence DESC LIMIT $3";
+pub(crate) const AUDIT_BLOCKS: &str = "\
+SELECT number, earliest, latest, marks, seal FROM audit_blocks WHERE number >= $1 AND number <= $2 ORDER BY number";
+pub(crate) const PUT_AUDIT_BLOCK: &str = "\
+INSERT INTO audit_blocks (number, earliest, latest, marks, seal) VALUES ($1, $2, $3, $4, $5) \
+ON CONFLICT (number) DO UPDATE SET earliest = excluded.earliest, latest = excluded.latest, marks = excluded.marks, \
+seal = excluded.seal";
+pub(crate) const OLDEST_AUDIT: &str = "SELECT sequence, at, hash FROM audit ORDER BY sequence LIMIT $1";
+pub(crate) const FORGET_AUDIT: &str = "DELETE FROM audit WHERE sequence <= $1";
+pub(crate) const FORGET_AUDIT_BLOCKS: &str = "DELETE FROM audit_blocks WHERE number < $1";
 
 /// A statement over several rows at once, in a few fixed sizes, so that each size is prepared once.
 pub(crate) struct Bulk {
@@ -112,6 +160,9 @@ pub(crate) static TOUCH_SESSIONS: LazyLock<Bulk> = LazyLock::new(|| {
          AND sessions.last_seen < touches.last_seen",
     )
 });
+
+pub(crate) static INSERT_AUDIT: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new("INSERT INTO audit (sequence, at, event, fields, hash) VALUES ", 5, ""));
 
 pub(crate) static PUT_ATTEMPTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(

@@ -14,27 +14,26 @@ use sqlx::Connection;
 
 use crate::adopt::Adoption;
 use crate::backup::check_file;
+use crate::change::ChangeRow;
 use crate::engine::{self, Use};
 use crate::folder::{self, Folder};
-use crate::group::{ChangeRow, Work};
+use crate::group::{Known, Work};
 use crate::limits::{MAX_ATTEMPTS, MAX_ENDS, MAX_FORGOTTEN};
 use crate::reader::Reader;
 use crate::request::{self, TakenRequest};
 use crate::rows::attempts::AttemptsRow;
-use crate::rows::directory::{InitialisedRow, RoleRow, UserRow};
 use crate::rows::millis;
 use crate::rows::session::{EndRow, SessionRow, TouchRow};
-use crate::tally::Tallies;
 use crate::writer::{self, Queue};
 
-/// Sessions, users, roles and login counters in one SQLite file.
+/// Sessions, the directory and login counters in one SQLite file.
 ///
 /// Its futures may be awaited on any runtime; the writer lives on the one that called [`EmbeddedStore::open`].
 pub struct EmbeddedStore {
     folder: Folder,
-    reader: Reader,
+    pub(crate) reader: Reader,
     /// `None`: opened for reading only.
-    queue: Option<Queue>,
+    pub(crate) queue: Option<Queue>,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -63,8 +62,8 @@ impl EmbeddedStore {
         let mut connection = engine::connect(&file, Use::Write).await?;
         let version = engine::check_version(&mut connection, &file).await?;
         engine::migrate(&mut connection, &file, version).await?;
-        let tallies = Tallies::read(&mut connection).await?;
-        let queue = writer::spawn(folder.clone(), connection, tallies, lock);
+        let known = Known::read(&mut connection).await?;
+        let queue = writer::spawn(folder.clone(), connection, known, lock);
         Ok(Self { folder, reader: Reader::new(file), queue: Some(queue) })
     }
 
@@ -143,7 +142,7 @@ impl EmbeddedStore {
         })
     }
 
-    async fn write(&self, work: Work) -> Result<u64, StoreError> {
+    pub(crate) async fn write(&self, work: Work) -> Result<u64, StoreError> {
         self.queue()?.submit(work).await
     }
 
@@ -238,7 +237,7 @@ impl DirectoryStore for EmbeddedStore {
 
     fn apply(&self, changes: Vec<Change>) -> Pending<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let rows = changes.into_iter().map(change_row).collect::<Result<Vec<_>, _>>()?;
+            let rows = changes.into_iter().map(ChangeRow::new).collect::<Result<Vec<_>, _>>()?;
             self.write(Work::Apply(rows)).await.map(drop)
         })
     }
@@ -270,14 +269,4 @@ impl DirectoryStore for EmbeddedStore {
             self.write(Work::ForgetAttempts { before, known_before }).await
         })
     }
-}
-
-fn change_row(change: Change) -> Result<ChangeRow, StoreError> {
-    Ok(match change {
-        Change::PutUser(user) => ChangeRow::PutUser(Box::new(UserRow::new(user)?)),
-        Change::DeleteUser(id) => ChangeRow::DeleteUser(id),
-        Change::PutRole(role) => ChangeRow::PutRole(Box::new(RoleRow::new(role)?)),
-        Change::DeleteRole(name) => ChangeRow::DeleteRole(name),
-        Change::Initialise(initialised) => ChangeRow::Initialise(InitialisedRow::new(initialised)?),
-    })
 }

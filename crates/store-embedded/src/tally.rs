@@ -12,18 +12,32 @@ use crate::statements;
 /// The tables that are guarded. A missing login counter is no danger worth a refusal; a missing end of a session is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Table {
+    ApiKeys,
+    Apps,
     Installation,
+    Realms,
     Roles,
     Sessions,
     Users,
 }
 
 impl Table {
-    const ALL: [Self; 4] = [Self::Installation, Self::Roles, Self::Sessions, Self::Users];
+    const ALL: [Self; 7] = [
+        Self::ApiKeys,
+        Self::Apps,
+        Self::Installation,
+        Self::Realms,
+        Self::Roles,
+        Self::Sessions,
+        Self::Users,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
+            Self::ApiKeys => "api_keys",
+            Self::Apps => "apps",
             Self::Installation => "installation",
+            Self::Realms => "realms",
             Self::Roles => "roles",
             Self::Sessions => "sessions",
             Self::Users => "users",
@@ -83,12 +97,12 @@ impl Tally {
 
 /// The tallies of all guarded tables, as the writer keeps them in memory beside the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Tallies([Tally; 4]);
+pub(crate) struct Tallies([Tally; Table::ALL.len()]);
 
 impl Tallies {
     /// Reads them all.
     pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let mut tallies = [Tally::default(); 4];
+        let mut tallies = [Tally::default(); Table::ALL.len()];
         for (tally, table) in tallies.iter_mut().zip(Table::ALL) {
             *tally = Tally::read(connection, table).await?;
         }

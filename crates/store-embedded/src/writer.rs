@@ -6,18 +6,21 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use auth::StoreError;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::adopt::{self, Adoption};
+use crate::audit::chain::Chain;
+use crate::audit::inbox::{Inbox, Pending};
+use crate::change::ChangeRow;
 use crate::engine::{self, Reach, Use};
 use crate::folder::{Folder, Lock};
-use crate::group::{self, ChangeRow, Outcome, Stopped, Work};
+use crate::group::{self, Known, Outcome, Stopped, Work};
 use crate::limits::{MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH};
 use crate::rows::session::TouchRow;
-use crate::tally::Tallies;
 
 /// What the queue carries.
 enum Request {
@@ -47,6 +50,8 @@ struct Touches {
 pub(crate) struct Queue {
     requests: mpsc::Sender<Request>,
     touches: mpsc::Sender<Touches>,
+    /// Lines of the audit log.
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 impl Queue {
@@ -95,26 +100,39 @@ fn gone() -> StoreError {
 }
 
 /// Starts the writer of `file` on the current runtime.
-pub(crate) fn spawn(folder: Folder, connection: SqliteConnection, tallies: Tallies, lock: Lock) -> Queue {
+pub(crate) fn spawn(folder: Folder, connection: SqliteConnection, known: Known, lock: Lock) -> Queue {
     let (requests, waiting) = mpsc::channel(QUEUE_LENGTH);
     let (touches, waiting_touches) = mpsc::channel(TOUCH_QUEUE_LENGTH);
+    let inbox = Arc::new(Inbox::default());
     let writer = Writer {
         file: folder.store(),
         folder,
-        open: Some((connection, tallies)),
+        open: Some(Open { connection, known }),
+        lines: Pending::new(Arc::clone(&inbox)),
+        before_fault: None,
         waiting,
         waiting_touches,
         touches: VecDeque::new(),
     };
     tokio::spawn(writer.run(lock));
-    Queue { requests, touches }
+    Queue { requests, touches, inbox }
+}
+
+/// An open connection, and what it has written.
+struct Open {
+    connection: SqliteConnection,
+    known: Known,
 }
 
 struct Writer {
     folder: Folder,
     file: PathBuf,
     /// The connection and what it has written; `None` after a fault, until the next operation opens it again.
-    open: Option<(SqliteConnection, Tallies)>,
+    open: Option<Open>,
+    /// Lines of the audit log that are not on disk yet.
+    lines: Pending,
+    /// Where the log ended before the fault: what a failed commit has written may be in the file after all.
+    before_fault: Option<Chain>,
     waiting: mpsc::Receiver<Request>,
     waiting_touches: mpsc::Receiver<Touches>,
     touches: VecDeque<Touches>,
@@ -131,11 +149,12 @@ impl Writer {
     async fn run(mut self, lock: Lock) {
         let closed = loop {
             let (operations, next) = self.take_waiting().await;
-            if !operations.is_empty() {
-                self.write(operations).await;
-            }
             while let Ok(touches) = self.waiting_touches.try_recv() {
                 self.touches.push_back(touches);
+            }
+            // After all of these were taken: a line that was added before one of them was asked for is written with it.
+            if self.lines.take() || !operations.is_empty() {
+                self.write(operations).await;
             }
             self.touch_some().await;
             match next {
@@ -145,10 +164,17 @@ impl Writer {
             }
         };
         self.waiting.close();
+        self.lines.close();
+        // Twice: the first may find that the connection is lost.
+        for _ in 0..2 {
+            if self.lines.take() {
+                self.write(Vec::new()).await;
+            }
+        }
         while !self.touches.is_empty() {
             self.touch_some().await;
         }
-        if let Some((connection, _)) = self.open.take() {
+        if let Some(Open { connection, .. }) = self.open.take() {
             // The last connection writes the log back; if it cannot, the next start does.
             let _ = connection.close().await;
         }
@@ -169,6 +195,7 @@ impl Writer {
                     self.touches.push_back(touches);
                     Next::Work
                 }
+                () = self.lines.are_due() => Next::Work,
             };
             if !matches!(next, Next::Work) {
                 return (operations, next);
@@ -187,10 +214,13 @@ impl Writer {
         (operations, Next::Work)
     }
 
-    /// Writes a group and answers everybody in it.
+    /// Writes a group, with all lines of the audit log that wait, and answers everybody in it.
     async fn write(&mut self, operations: Vec<Operation>) {
         let works: Vec<&Work> = operations.iter().map(|operation| &operation.work).collect();
-        match self.attempt(&works).await {
+        if self.lines.entries().is_empty() && works.iter().all(|work| matches!(work, Work::Flush)) {
+            return answer(operations, |_| Ok(0));
+        }
+        match self.attempt(&works, true).await {
             Ok(outcomes) => {
                 if works.iter().any(|work| sets_up(work)) {
                     self.secure_setup().await;
@@ -199,39 +229,54 @@ impl Writer {
                     let _ = operation.answer.send(outcome);
                 }
             }
-            // No room for all: some may fit, above all the ends of sessions, which take next to none.
-            Err(Stopped { reach: Reach::Group, .. }) if operations.len() > 1 => {
-                for operation in operations {
-                    let outcome = match self.attempt(&[&operation.work]).await {
-                        Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(gone())),
-                        Err(stopped) => Err(stopped.error),
-                    };
-                    let _ = operation.answer.send(outcome);
-                }
-            }
-            Err(stopped) => {
-                for operation in operations {
-                    let _ = operation.answer.send(Err(stopped.error.clone()));
-                }
-            }
+            Err(Stopped { reach: Reach::Group, error, .. }) => self.write_what_fits(operations, error).await,
+            Err(stopped) => answer(operations, |_| Err(stopped.error.clone())),
         }
     }
 
-    async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Outcome>, Stopped> {
-        let (connection, tallies) = self.connection().await?;
-        let done = group::run(connection, tallies, works).await;
-        self.settle(done).await
+    /// There is no room for all: some may fit, above all the ends of sessions, which take next to none.
+    ///
+    /// Where the audit log's lines do not fit, nothing is done that would have to be told there, but for what ends or keeps
+    /// out: a logout is done and its line waits, a login is not done.
+    async fn write_what_fits(&mut self, operations: Vec<Operation>, error: StoreError) {
+        let lined = match operations.len() {
+            0 => Err(error),
+            1 if self.lines.entries().is_empty() => return answer(operations, |_| Err(error.clone())),
+            _ if self.lines.entries().is_empty() => Ok(()),
+            _ => self.attempt(&[], true).await.map(drop).map_err(|stopped| stopped.error),
+        };
+        for operation in operations {
+            let outcome = match &lined {
+                Err(error) if operation.work.needs_its_line() => Err(error.clone()),
+                _ => match self.attempt(&[&operation.work], false).await {
+                    Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(gone())),
+                    Err(stopped) => Err(stopped.error),
+                },
+            };
+            let _ = operation.answer.send(outcome);
+        }
+    }
+
+    /// One transaction: with the lines that wait, or without.
+    async fn attempt(&mut self, works: &[&Work], with_lines: bool) -> Result<Vec<Outcome>, Stopped> {
+        self.connect().await?;
+        let Some(Open { connection, known }) = &mut self.open else { return Err(Stopped::lost(gone())) };
+        let lines = if with_lines { self.lines.entries() } else { &[] };
+        let done = group::run(connection, known, lines, works).await;
+        let done = self.settle(done).await?;
+        self.lines.written(&done.places);
+        Ok(done.outcomes)
     }
 
     /// Takes another store's content, while nothing else is written.
     async fn adopt(&mut self, adopting: Adopting) {
         let done = adopt::run(&self.file, &self.folder, &adopting.adoption).await;
         // What this connection and its tallies know is of the store before.
-        if let Some((connection, _)) = self.open.take() {
+        if let Some(Open { connection, .. }) = self.open.take() {
             let _ = connection.close().await;
         }
         // Its log is written back at once, as after a setup; what fails here is tried again by the next operation.
-        let _ = self.connection().await;
+        let _ = self.connect().await;
         let _ = adopting.answer.send(done);
     }
 
@@ -240,8 +285,8 @@ impl Writer {
         let Some(mut touches) = self.touches.pop_front() else { return };
         let end = touches.rows.len().min(touches.done + MAX_TOUCHES);
         let piece = &touches.rows[touches.done..end];
-        let done = match self.connection().await {
-            Ok((connection, _)) => group::touch(connection, piece).await,
+        let done = match self.connect().await {
+            Ok(Open { connection, .. }) => group::touch(connection, piece).await,
             Err(stopped) => Err(stopped),
         };
         match self.settle(done).await {
@@ -257,10 +302,14 @@ impl Writer {
 
     /// The open connection; opens it again after a fault. Then the log is written back first: what a failed commit left at
     /// its end must not be found by a later start.
-    async fn connection(&mut self) -> Result<&mut (SqliteConnection, Tallies), Stopped> {
+    async fn connect(&mut self) -> Result<&mut Open, Stopped> {
         if self.open.is_none() {
-            let reopened = reopen(&self.file).await;
-            self.open = Some(reopened.map_err(Stopped::lost)?);
+            let reopened = reopen(&self.file).await.map_err(Stopped::lost)?;
+            if let Some(before) = self.before_fault.take() {
+                let found = before.found_of(&reopened.known.chain.head, self.lines.entries());
+                self.lines.written(&found);
+            }
+            self.open = Some(reopened);
         }
         self.open.as_mut().ok_or_else(|| Stopped::lost(gone()))
     }
@@ -268,8 +317,9 @@ impl Writer {
     /// After a fault: gives the connection up, unless the fault was the transaction's own.
     async fn settle<T>(&mut self, done: Result<T, Stopped>) -> Result<T, Stopped> {
         if let Err(Stopped { lost: true, .. }) = &done
-            && let Some((connection, _)) = self.open.take()
+            && let Some(Open { connection, known }) = self.open.take()
         {
+            self.before_fault = Some(known.chain);
             // Not with `close`, which waits for an answer: this one may have none to give.
             drop(connection);
         }
@@ -279,7 +329,7 @@ impl Writer {
     /// The note of the setup goes into the main file at once: should the log be lost one day, the server must still know
     /// that it was set up, and not let the next comer choose the administrator's password.
     async fn secure_setup(&mut self) {
-        if let Some((connection, _)) = &mut self.open {
+        if let Some(Open { connection, .. }) = &mut self.open {
             let _ = engine::checkpoint(connection).await;
         }
     }
@@ -301,10 +351,17 @@ fn sets_up(work: &Work) -> bool {
     matches!(work, Work::Apply(changes) if changes.iter().any(|change| matches!(change, ChangeRow::Initialise(_))))
 }
 
-async fn reopen(file: &std::path::Path) -> Result<(SqliteConnection, Tallies), StoreError> {
+fn answer(operations: Vec<Operation>, outcome: impl Fn(&Work) -> Outcome) {
+    for operation in operations {
+        let outcome = outcome(&operation.work);
+        let _ = operation.answer.send(outcome);
+    }
+}
+
+async fn reopen(file: &std::path::Path) -> Result<Open, StoreError> {
     engine::check_header(file)?;
     let mut connection = engine::connect(file, Use::Write).await?;
     engine::checkpoint(&mut connection).await.map_err(|error| engine::opening_fault(file, &error))?;
-    let tallies = Tallies::read(&mut connection).await?;
-    Ok((connection, tallies))
+    let known = Known::read(&mut connection).await?;
+    Ok(Open { connection, known })
 }

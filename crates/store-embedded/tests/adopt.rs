@@ -128,7 +128,8 @@ async fn what_cannot_be_adopted_is_refused_and_changes_nothing() {
     for (bytes, complaint) in [
         (b"no store at all, but long enough".to_vec(), "does not begin as one"),
         (Vec::new(), "cut off"),
-        (whole[..whole.len() / 2].to_vec(), "malformed"),
+        (whole[..whole.len() / 2 / 4096 * 4096].to_vec(), "malformed"),
+        (whole[..whole.len() - 1].to_vec(), "cut off within a page"),
         (flipped, "checksum"),
     ] {
         let damaged = folder.path().join("damaged");

@@ -124,7 +124,8 @@ async fn a_restore_refuses_what_is_not_whole() {
     for (bytes, complaint) in [
         (b"no store at all, but long enough".to_vec(), "does not begin as one"),
         (Vec::new(), "cut off"),
-        (whole[..whole.len() / 2].to_vec(), "malformed"),
+        (whole[..whole.len() / 2 / 4096 * 4096].to_vec(), "malformed"),
+        (whole[..whole.len() - 1].to_vec(), "cut off within a page"),
         (flipped, "checksum"),
     ] {
         std::fs::write(&copy, &bytes).unwrap();

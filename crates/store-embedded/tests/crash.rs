@@ -1,18 +1,21 @@
-//! Figures 1 and 2: `kill -9` at random moments loses no acknowledged login and undoes no acknowledged end.
+//! Figures 1 and 2: `kill -9` at random moments loses no acknowledged login, undoes no acknowledged end, and takes no line out
+//! of the audit log that was noted before either.
 //!
 //! The test starts itself as a child, which writes down what was acknowledged to its standard output.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use auth::{EndReason, Ended, SessionRecord, SessionStore};
+use auth::{AuditStore, EndReason, Ended, SessionRecord, SessionStore};
 use store_embedded::EmbeddedStore;
+use testkit::suites::audit::all_lines;
 use testkit::suites::clock::START;
-use testkit::suites::samples::{session, token};
+use testkit::suites::samples::{audit_entry, session, token};
 use testkit::suites::sessions::load_all;
 
 const FOLDER: &str = "STORE_EMBEDDED_CRASH_FOLDER";
@@ -33,10 +36,12 @@ fn child_writes_until_it_is_killed() {
                 let store = Arc::clone(&store);
                 tokio::spawn(async move {
                     for number in (first + client..).step_by(16) {
+                        store.append(audit_entry(2 * number));
                         store.insert(session(number)).await.unwrap();
                         acknowledge('+', number);
                         store.touch(vec![(token(number), session(number).last_seen)]).await.unwrap();
                         if number % 3 == 0 {
+                            store.append(audit_entry(2 * number + 1));
                             store.end(vec![(token(number), ENDED)]).await.unwrap();
                             acknowledge('-', number);
                         }
@@ -100,6 +105,16 @@ async fn figures_1_and_2_kill_9_loses_nothing_that_was_acknowledged() {
         let store = EmbeddedStore::open(folder.path()).await.unwrap();
         let sessions = load_all(&store).await;
         assert_eq!(peeked, sessions, "reading needs no server, and no repair by one");
+        let report = EmbeddedStore::verify_audit(folder.path()).await.unwrap();
+        assert_eq!(report.fault, None);
+        let lines = all_lines(&store).await;
+        let noted: HashSet<&str> = lines.iter().map(|line| &*line.entry.fields["session.id"]).collect();
+        for line in alive.iter().map(|number| 2 * number).chain(ended.iter().map(|number| 2 * number + 1)) {
+            assert!(
+                noted.contains(&*audit_entry(line).fields["session.id"]),
+                "what was noted before is kept"
+            );
+        }
         for number in &alive {
             let kept = sessions.get(token(*number).as_bytes()).expect("an acknowledged login is kept");
             assert_eq!(SessionRecord { ended: None, ..kept.clone() }, session(*number));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use testkit::suites::clock::START;
 use testkit::suites::samples::{attempts, facts_of_user, session, token, user};
 use testkit::suites::sessions::load_all;
-use testkit::suites::{directory_store_suite, session_store_suite};
+use testkit::suites::{audit_store_suite, directory_store_suite, session_store_suite};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -39,6 +39,18 @@ async fn passes_the_session_suite() {
 async fn passes_the_directory_suite() {
     let folders = Mutex::new(Vec::new());
     directory_store_suite(async || {
+        let folder = folder();
+        let path = folder.path().to_owned();
+        folders.lock().unwrap().push(folder);
+        open(&path).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn passes_the_audit_suite() {
+    let folders = Mutex::new(Vec::new());
+    audit_store_suite(async || {
         let folder = folder();
         let path = folder.path().to_owned();
         folders.lock().unwrap().push(folder);

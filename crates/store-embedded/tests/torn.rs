@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use auth::{Change, DirectoryStore, EndReason, Ended, Initialised, SessionRecord, SessionStore};
+use auth::{
+    AuditFilter, AuditStore, Change, DirectoryStore, EndReason, Ended, Initialised, SessionRecord,
+    SessionStore,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use store_embedded::EmbeddedStore;
 use tempfile::TempDir;
 use testkit::suites::clock::START;
-use testkit::suites::samples::{facts_of_user, session, token, user};
+use testkit::suites::samples::{audit_entry, facts_of_user, session, token, user};
 
 const VARIANTS: u32 = 300;
 const SESSIONS: u64 = 120;
@@ -29,6 +32,7 @@ async fn original() -> Original {
     let store = EmbeddedStore::open(folder.path()).await.unwrap();
     let fill = async |store: &EmbeddedStore, numbers: std::ops::Range<u64>| {
         for number in numbers {
+            store.append(audit_entry(number));
             store.insert(session(number)).await.unwrap();
             if number % 4 == 0 {
                 store.end(vec![(token(number), ENDED)]).await.unwrap();
@@ -63,9 +67,13 @@ async fn open_and_judge(folder: &Path) -> Result<BTreeMap<u64, SessionRecord>, S
     let store = EmbeddedStore::open(folder).await.map_err(|error| error.to_string())?;
     let mut records = Vec::new();
     let loaded = SessionStore::load(&store, &mut |batch| records.extend(batch)).await;
+    let filter = AuditFilter { oldest_first: true, limit: 1_000, ..AuditFilter::default() };
+    let lines = store.read(filter).await;
     let image = DirectoryStore::load(&store).await;
     store.close().await;
+    let report = EmbeddedStore::verify_audit(folder).await;
     loaded.map_err(|error| error.to_string())?;
+    let report = report.map_err(|error| error.to_string())?;
     let image = image.map_err(|error| error.to_string())?;
     assert!(image.initialised.is_some(), "a server that was set up is never without its setup");
     let known: BTreeSet<String> = ["alice", "bob"].map(|name| facts_of_user(&user(name))).into();
@@ -83,6 +91,16 @@ async fn open_and_judge(folder: &Path) -> Result<BTreeMap<u64, SessionRecord>, S
             "an end that nobody wrote"
         );
         numbers.insert(number, record);
+    }
+    // A line that is not the one that was written is found by walking the log.
+    if report.fault.is_none() {
+        let lines: Vec<_> =
+            lines.map_err(|error| error.to_string())?.into_iter().map(|line| line.entry).collect();
+        assert_eq!(
+            lines,
+            (0..numbers.len() as u64).map(audit_entry).collect::<Vec<_>>(),
+            "a log of another state"
+        );
     }
     // Sessions were written one after the other, each end before the next session: an earlier state has the first so many.
     let count = numbers.len() as u64;

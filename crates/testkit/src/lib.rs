@@ -12,6 +12,7 @@
 //! ends by itself after [`PATIENCE`] and panics with what was seen until then.
 
 pub mod backend;
+pub mod checker;
 pub mod nginx;
 pub mod patience;
 pub mod ports;

@@ -8,9 +8,10 @@ use auth::trust::Permit;
 use auth::{Change, Role};
 use uuid::Uuid;
 
-use super::{by_id, check};
+use super::{by_id, check, detail};
 use crate::error::Error;
-use crate::services::Services;
+use crate::precondition::{Precondition, next_version};
+use crate::services::{Judged, Services};
 
 /// The operation's name.
 pub const NAME: &str = "role.change";
@@ -29,17 +30,19 @@ pub struct Input {
 /// Changes a role.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`]; [`Error::Conflict`] for `admin`, without which nobody could mend anything.
+/// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`]; [`Error::Conflict`] for `admin`, without which nobody could mend anything.
 pub async fn run(
     services: &Services,
     permit: &Permit,
     id: Uuid,
     input: Input,
+    expected: &Precondition,
 ) -> Result<Arc<CompiledRole>, Error> {
     permit.expect(NAME)?;
     let now = services.kernel.clock().now();
-    let change = services.kernel.directory().change(|snapshot| {
+    let change = services.change(Some(permit), NAME, |snapshot| {
         let before = &by_id(snapshot, &id)?.role;
+        expected.check(before.updated)?;
         if before.name.as_str() == "admin" && input.permissions.is_some() {
             return Err(Error::Conflict("what `admin` may do cannot be changed"));
         }
@@ -47,14 +50,14 @@ pub async fn run(
             description: input.description.unwrap_or_else(|| before.description.clone()),
             permissions: input.permissions.unwrap_or_else(|| before.permissions.clone()),
             ui_permissions: input.ui_permissions.unwrap_or_else(|| before.ui_permissions.clone()),
-            updated: now,
+            updated: next_version(before.updated, now),
             ..before.clone()
         };
         check(&role.description, &role.permissions, &role.ui_permissions)?;
         let name = role.name.clone();
-        Ok((vec![Change::PutRole(role)], name))
+        let (subject, detail) = (name.to_string(), detail(&role));
+        Ok(Judged { changes: vec![Change::PutRole(role)], subject, detail, answer: name })
     });
     let name = change.await?;
-    services.changed(Some(permit), NAME, name.as_str());
     services.kernel.directory().present().role(name.as_str()).cloned().ok_or(Error::NotFound)
 }

@@ -7,9 +7,9 @@ use auth::permission::Permission;
 use auth::trust::Permit;
 use auth::{Change, Role, RoleName};
 
-use super::check;
+use super::{check, detail};
 use crate::error::Error;
-use crate::services::Services;
+use crate::services::{Judged, Services};
 
 /// The operation's name.
 pub const NAME: &str = "role.create";
@@ -35,7 +35,7 @@ pub async fn run(services: &Services, permit: &Permit, input: Input) -> Result<A
     let name = RoleName::parse(&input.name).map_err(|fault| Error::invalid("name", fault))?;
     check(&input.description, &input.permissions, &input.ui_permissions)?;
     let now = services.kernel.clock().now();
-    let change = services.kernel.directory().change(|snapshot| {
+    let change = services.change(Some(permit), NAME, |snapshot| {
         if snapshot.role(name.as_str()).is_some() {
             return Err(Error::Conflict("a role of this name exists"));
         }
@@ -47,9 +47,9 @@ pub async fn run(services: &Services, permit: &Permit, input: Input) -> Result<A
             created: now,
             updated: now,
         };
-        Ok((vec![Change::PutRole(role)], ()))
+        let (subject, detail) = (name.to_string(), detail(&role));
+        Ok(Judged { changes: vec![Change::PutRole(role)], subject, detail, answer: () })
     });
     change.await?;
-    services.changed(Some(permit), NAME, name.as_str());
     services.kernel.directory().present().role(name.as_str()).cloned().ok_or(Error::NotFound)
 }

@@ -7,11 +7,17 @@ pub mod read;
 
 use std::sync::Arc;
 
+use auth::Role;
 use auth::directory::{CompiledRole, Snapshot};
 use auth::permission::Permission;
 use uuid::Uuid;
 
 use crate::error::Error;
+
+/// Permissions of a role at the most, and UI permissions.
+pub const MAX_ENTRIES: usize = 1_024;
+/// Bytes of a role's description at the most.
+pub const MAX_DESCRIPTION: usize = 1_024;
 
 /// Namespace of role ids (UUIDv5 of the name): the same on every node.
 const ROLE_NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f5e_93c4_4f0e_8b1a_d00d_aa4d_0002);
@@ -26,9 +32,13 @@ fn by_id<'a>(snapshot: &'a Snapshot, id: &Uuid) -> Result<&'a Arc<CompiledRole>,
     snapshot.roles().find(|role| id_of(role.role.name.as_str()) == *id).ok_or(Error::NotFound)
 }
 
+/// What a role is after a change, for those who write down who did what.
+fn detail(role: &Role) -> String {
+    let permissions: Vec<_> = role.permissions.iter().map(ToString::to_string).collect();
+    format!("permissions={}", permissions.join(" "))
+}
+
 fn check(description: &str, permissions: &[Permission], ui_permissions: &[String]) -> Result<(), Error> {
-    const MAX_ENTRIES: usize = 1_024;
-    const MAX_DESCRIPTION: usize = 1_024;
     if description.len() > MAX_DESCRIPTION {
         return Err(Error::invalid("desc", format!("longer than {MAX_DESCRIPTION} bytes")));
     }

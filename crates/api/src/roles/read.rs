@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{by_id, id_of};
 use crate::error::Error;
+use crate::page::Page;
 use crate::services::Services;
 
 /// The operation's name for lists.
@@ -16,39 +17,28 @@ pub const NAME: &str = "role.list";
 pub const NAME_ONE: &str = "role.read";
 
 /// Which roles.
-#[derive(Default)]
 pub struct Filter {
     /// Of this name.
     pub name: Option<String>,
-    /// After this id, in the order of ids.
-    pub after: Option<Uuid>,
-    /// At most so many.
-    pub limit: usize,
+    /// Which of them.
+    pub page: Page<Uuid>,
 }
 
 /// Roles, in the order of their ids; and whether there are more.
 ///
 /// # Errors
 /// [`Error::Kernel`].
-pub fn run(
+pub async fn run(
     services: &Services,
     permit: &Permit,
     filter: &Filter,
 ) -> Result<(Vec<Arc<CompiledRole>>, bool), Error> {
     permit.expect(NAME)?;
     let snapshot = services.kernel.directory().held();
-    let mut found: Vec<_> = snapshot
+    let found = snapshot
         .roles()
-        .filter(|role| {
-            filter.name.as_deref().is_none_or(|name| role.role.name.as_str() == name)
-                && filter.after.is_none_or(|after| id_of(role.role.name.as_str()) > after)
-        })
-        .cloned()
-        .collect();
-    found.sort_unstable_by_key(|role| id_of(role.role.name.as_str()));
-    let more = found.len() > filter.limit;
-    found.truncate(filter.limit);
-    Ok((found, more))
+        .filter(|role| filter.name.as_deref().is_none_or(|name| role.role.name.as_str() == name));
+    Ok(filter.page.of(found.cloned(), |role| id_of(role.role.name.as_str())).await)
 }
 
 /// One role.

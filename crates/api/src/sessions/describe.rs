@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth::Reason;
 use auth::directory::{Account, CompiledRole};
+use auth::sessions::Session;
 use auth::trust::Permit;
 
 use crate::error::Error;
@@ -18,6 +19,8 @@ pub struct Described {
     pub account: Arc<Account>,
     /// His roles: given directly, then inherited from the realm.
     pub roles: Vec<Arc<CompiledRole>>,
+    /// The session that he came with, if it was one.
+    pub session: Option<Arc<Session>>,
 }
 
 /// Describes the caller.
@@ -30,5 +33,5 @@ pub fn run(services: &Services, permit: &Permit) -> Result<Described, Error> {
     let account = Arc::clone(known.account());
     let snapshot = services.kernel.directory().present();
     let roles = snapshot.roles_of(&account).cloned().collect();
-    Ok(Described { account, roles })
+    Ok(Described { account, roles, session: known.session().cloned() })
 }

@@ -1,11 +1,14 @@
 //! `session.list` and `session.read`: sessions as a resource, without their tokens.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use auth::SessionId;
 use auth::sessions::Session;
 use auth::trust::Permit;
-use auth::{SessionId, UserId};
 
+pub use super::search::Filter;
+use super::search::Search;
 use crate::error::Error;
 use crate::services::Services;
 
@@ -14,53 +17,37 @@ pub const NAME: &str = "session.list";
 /// The operation's name for one session.
 pub const NAME_ONE: &str = "session.read";
 
-/// Which sessions.
-#[derive(Default)]
-pub struct Filter {
-    /// Of this user.
-    pub user: Option<UserId>,
-    /// Of this realm.
-    pub realm: Option<String>,
-    /// Made for this app.
-    pub app: Option<String>,
-    /// Ended ones (within the last day) instead of live ones.
-    pub ended: bool,
-    /// After this id, in the order of ids.
-    pub after: Option<SessionId>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// Sessions, in the order of their public ids; and whether there are more.
+/// Sessions, in the order of their public ids; and whether there are more. A session that is there from the first page to
+/// the last is on one of them, whatever comes and goes meanwhile.
 ///
 /// # Errors
 /// [`Error::Kernel`].
-pub fn run(
+pub async fn run(
     services: &Services,
     permit: &Permit,
     filter: &Filter,
 ) -> Result<(Vec<Arc<Session>>, bool), Error> {
     permit.expect(NAME)?;
-    let now = services.kernel.clock().now();
-    let table = services.kernel.sessions().table();
-    let fits = |session: &Session| {
-        session.ended(now).is_some() == filter.ended
-            && filter.user.is_none_or(|user| session.user == user)
-            && filter.realm.as_deref().is_none_or(|realm| session.realm.as_str() == realm)
-            && filter
-                .app
-                .as_deref()
-                .is_none_or(|app| session.app.as_ref().is_some_and(|own| own.as_str() == app))
-            && filter.after.is_none_or(|after| session.id > after)
-    };
-    let mut found = match &filter.user {
-        Some(user) => table.of_user(user).into_iter().filter(|session| fits(session)).collect(),
-        None => table.filtered(fits),
-    };
-    found.sort_unstable_by_key(|session| session.id);
-    let more = found.len() > filter.limit;
-    found.truncate(filter.limit);
-    Ok((found, more))
+    Ok(page(services, filter).await)
+}
+
+/// One page of what a filter fits; and whether there are more.
+pub(super) async fn page(services: &Services, filter: &Filter) -> (Vec<Arc<Session>>, bool) {
+    // One more than is shown tells whether there are more.
+    let wanted = filter.limit.saturating_add(1);
+    let mut first = BTreeMap::new();
+    let mut search = Search::new(services, filter);
+    while first.len() < wanted || !search.is_in_order() {
+        let Some(found) = search.next(wanted - first.len()).await else { break };
+        for session in found {
+            first.insert(session.id, session);
+            if first.len() > wanted {
+                first.pop_last();
+            }
+        }
+    }
+    let more = first.len() > filter.limit;
+    (first.into_values().take(filter.limit).collect(), more)
 }
 
 /// One session, live or ended within the last day.

@@ -4,4 +4,9 @@ pub mod create;
 pub mod describe;
 pub mod end;
 pub mod list;
+pub mod mine;
 pub mod revoke;
+mod search;
+
+#[cfg(test)]
+pub(crate) mod tests;

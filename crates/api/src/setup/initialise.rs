@@ -1,30 +1,38 @@
 //! `setup.initialise`: the first start. Makes the user `admin`, once.
 
 use auth::trust::Permit;
-use auth::{Change, Initialised, Password, PasswordHash, RealmName, RoleName, User, UserId, Username};
+use auth::{Change, Initialised, PasswordHash, RealmName, RoleName, User, UserId, Username};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::password::{Weakness, weakness};
-use crate::services::Services;
+use crate::password::{Strength, Weakness};
+use crate::services::{Judged, Services};
 
 /// The operation's name.
 pub const NAME: &str = "setup.initialise";
 
-/// Sets `admin`'s password over the network, where nobody has done so yet.
+/// What somebody who knows of him tries first.
+const CONTEXT: [&str; 2] = ["admin", "administrator"];
+
+/// Sets `admin`'s password over the network, where nobody has done so yet, and tells how strong it is.
 ///
 /// # Errors
 /// [`Error::Conflict`] once it is done, [`Error::WeakPassword`].
-pub async fn run(services: &Services, permit: &Permit, password: Zeroizing<String>) -> Result<(), Error> {
+pub async fn run(
+    services: &Services,
+    permit: &Permit,
+    password: Zeroizing<String>,
+) -> Result<Strength, Error> {
     permit.expect(NAME)?;
     // Asked before the hash is made, so that nobody can make us hash for nothing; and again when it is written.
     undone(services)?;
-    let hash = services.hash(password).await?;
-    write(services, hash).await
+    let (hash, strength) = services.hash(password, &CONTEXT).await?;
+    write(services, hash).await?;
+    Ok(strength)
 }
 
 /// What became of the password that the operator gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Given {
     /// There is one already; it stays.
     NotNeeded,
@@ -40,10 +48,9 @@ pub async fn by_operator(services: &Services, password: Zeroizing<String>) -> Re
     if undone(services).is_err() {
         return Ok(Given::NotNeeded);
     }
-    let password = Password::presented(password).ok_or(Error::WeakPassword(Weakness::Unusable))?;
-    let hash = services.hash_unjudged(&password).await?;
+    let (hash, weakness) = services.hash_of_operator(password, &CONTEXT).await?;
     write(services, hash).await?;
-    Ok(Given::Set(weakness(&password)))
+    Ok(Given::Set(weakness))
 }
 
 fn undone(services: &Services) -> Result<(), Error> {
@@ -59,7 +66,7 @@ async fn write(services: &Services, hash: PasswordHash) -> Result<(), Error> {
     let username = Username::chosen("admin").map_err(|fault| Error::invalid("username", fault))?;
     let admin = RoleName::parse("admin").map_err(|fault| Error::invalid("roleNames", fault))?;
     let id = UserId::of(&realm, &username);
-    let change = services.kernel.directory().change(|snapshot| {
+    let change = services.change(None, NAME, |snapshot| {
         if snapshot.initialised.is_some() {
             return Err(Error::Conflict("the first start is over"));
         }
@@ -71,14 +78,13 @@ async fn write(services: &Services, hash: PasswordHash) -> Result<(), Error> {
             permissions: Vec::new(),
             enabled: true,
             password: Some(hash),
-            password_version: 1,
+            password_version: services.first_password_version(),
             created: now,
             updated: now,
         };
         let initialised = Initialised { version: services.version.to_owned(), at: now };
-        Ok((vec![Change::PutUser(Box::new(user)), Change::Initialise(initialised)], ()))
+        let changes = vec![Change::PutUser(Box::new(user)), Change::Initialise(initialised)];
+        Ok(Judged { changes, subject: id.to_string(), detail: "admin".to_owned(), answer: () })
     });
-    change.await?;
-    services.changed(None, NAME, "admin");
-    Ok(())
+    change.await
 }

@@ -14,7 +14,7 @@ pub struct Status {
     /// The version.
     pub version: &'static str,
     /// The realms that let people in, by name, with their types.
-    pub realms: Vec<(String, &'static str)>,
+    pub realms: Vec<(String, String)>,
     /// Whether, when and by which version it was set up.
     pub initialised: Option<Initialised>,
     /// When this process began to serve.
@@ -28,8 +28,9 @@ pub struct Status {
 pub fn run(services: &Services, permit: &Permit) -> Result<Status, Error> {
     permit.expect(NAME)?;
     let snapshot = services.kernel.directory().present();
-    let enabled = snapshot.realms().filter(|(_, state)| state.enabled);
-    let mut realms: Vec<_> = enabled.map(|(name, state)| (name.as_str().to_owned(), state.kind)).collect();
+    let enabled = snapshot.realms().map(|state| &state.record).filter(|realm| realm.enabled);
+    let mut realms: Vec<_> =
+        enabled.map(|realm| (realm.name.as_str().to_owned(), realm.kind.to_string())).collect();
     realms.sort();
     Ok(Status {
         version: services.version,

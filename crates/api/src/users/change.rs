@@ -1,17 +1,20 @@
 //! `user.change`: a user's roles, permissions, password, or whether he may come in. It holds from the next request on.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::directory::{Account, Snapshot};
-use auth::permission::{Matrix, Method, Permission};
+use auth::directory::Account;
+use auth::permission::Permission;
 use auth::trust::{Authenticated, Permit};
-use auth::{Change, EndReason, PasswordHash, RealmName, Reason, User, UserId};
+use auth::{Change, EndReason, PasswordHash, Reason, User, UserId};
 use zeroize::Zeroizing;
 
-use super::{check_permissions, existing_roles};
+use super::{check_permissions, detail, existing_roles, keeps_passwords};
 use crate::error::Error;
-use crate::services::Services;
+use crate::password::Strength;
+use crate::precondition::{Precondition, next_version};
+use crate::reach::administers;
+use crate::reproof;
+use crate::services::{Judged, Services};
 
 /// The operation's name.
 pub const NAME: &str = "user.change";
@@ -31,26 +34,36 @@ pub struct Input {
     pub current_password: Option<Zeroizing<String>>,
 }
 
+/// What became of him.
+pub struct Changed {
+    /// The user as he is now.
+    pub account: Arc<Account>,
+    /// How strong his password is, where it was set.
+    pub strength: Option<Strength>,
+}
+
 /// Changes a user. Whoever may change only himself may change only his password.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`], [`Error::WeakPassword`], [`Error::Kernel`] ([`Reason::Forbidden`] where it is
-/// his own record and not his password; [`Reason::WrongPassword`] where the present one is wrong).
+/// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] (also where the present password is wrong),
+/// [`Error::WeakPassword`], [`Error::Kernel`] ([`Reason::Forbidden`] where it is his own record and not his password).
 pub async fn run(
     services: &Services,
     permit: &Permit,
     id: UserId,
     mut input: Input,
-    client: IpAddr,
-) -> Result<Arc<Account>, Error> {
+    expected: &Precondition,
+) -> Result<Changed, Error> {
     permit.expect(NAME)?;
     let caller = permit.caller().known().ok_or(Reason::Forbidden)?;
     let account = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
     let himself = caller.account().user.id == id;
     let more_than_password = input.roles.is_some() || input.permissions.is_some() || input.enabled.is_some();
     if !more_than_password && input.password.is_none() {
-        return Ok(account);
+        return Ok(Changed { account, strength: None });
     }
+    // Judged again where nobody else can change him; but not after his sessions have ended for nothing.
+    expected.check(account.user.updated)?;
     if himself && more_than_password && !administers(&services.kernel.directory().present(), caller) {
         return Err(Reason::Forbidden.into());
     }
@@ -58,18 +71,20 @@ pub async fn run(
     if let Some(names) = &input.roles {
         existing_roles(&services.kernel.directory().present(), names)?;
     }
-    let password = match input.password.take() {
-        None => None,
-        Some(_) if account.user.realm != RealmName::native() => {
+    let (password, strength) = match input.password.take() {
+        None => (None, None),
+        Some(_) if !keeps_passwords(&services.kernel.directory().present(), &account.user.realm) => {
             return Err(Error::invalid("password", "users of this realm have their passwords elsewhere"));
         }
         Some(text) => {
             if himself {
                 let current = input.current_password.take();
                 let current = current.ok_or_else(|| Error::invalid("currentPassword", "is missing"))?;
-                services.kernel.confirm(&account, current, client).await.map_err(wrong_current)?;
+                reproof::confirm(services, permit, &account, current).await?;
             }
-            Some(services.hash(text).await?)
+            let context = [account.user.username.shown(), account.user.realm.as_str()];
+            let (hash, strength) = services.hash(text, &context).await?;
+            (Some(hash), Some(strength))
         }
     };
     let disables = input.enabled == Some(false);
@@ -79,34 +94,27 @@ pub async fn run(
     if ends_sessions {
         end_sessions(services, caller, &id, disables).await?;
     }
-    write(services, id, input, password).await?;
-    services.changed(Some(permit), NAME, &account.id_text);
+    write(services, permit, id, input, password, expected).await?;
     if ends_sessions {
         end_sessions(services, caller, &id, disables).await?;
     }
-    services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)
-}
-
-/// A wrong present password is a wrong field of the request: a 401 would say that the session is over.
-fn wrong_current(reason: Reason) -> Error {
-    match reason {
-        Reason::WrongPassword | Reason::UnknownUser | Reason::UserDisabled => {
-            Error::invalid("currentPassword", "is wrong")
-        }
-        other => other.into(),
-    }
+    let account = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
+    Ok(Changed { account, strength })
 }
 
 async fn write(
     services: &Services,
+    permit: &Permit,
     id: UserId,
     input: Input,
     password: Option<PasswordHash>,
+    expected: &Precondition,
 ) -> Result<(), Error> {
     let now = services.kernel.clock().now();
-    let change = services.kernel.directory().change(|snapshot| {
+    let change = services.change(Some(permit), NAME, |snapshot| {
         let before = &snapshot.account(&id).ok_or(Error::NotFound)?.user;
-        let mut user = User { updated: now, ..before.clone() };
+        expected.check(before.updated)?;
+        let mut user = User { updated: next_version(before.updated, now), ..before.clone() };
         if let Some(names) = &input.roles {
             user.roles = existing_roles(snapshot, names)?;
         }
@@ -116,20 +124,16 @@ async fn write(
         if let Some(enabled) = input.enabled {
             user.enabled = enabled;
         }
+        let new_password = password.is_some();
         if let Some(password) = password {
             user.password = Some(password);
             user.password_version += 1;
         }
-        Ok::<_, Error>((vec![Change::PutUser(Box::new(user))], ()))
+        let detail = detail(&user, new_password);
+        let changes = vec![Change::PutUser(Box::new(user))];
+        Ok(Judged { changes, subject: id.to_string(), detail, answer: () })
     });
-    Ok(change.await?)
-}
-
-/// Whether the caller's permission to change users reaches beyond himself: judged by the same permissions, on a user
-/// who is nobody.
-fn administers(snapshot: &Snapshot, caller: &Authenticated) -> bool {
-    let nobody = format!("/users/{}", UserId::from_bytes([0; 16]));
-    snapshot.permission(caller.account(), Method::Patch, &nobody, Matrix::Strict).is_some()
+    change.await
 }
 
 /// Ends the user's sessions; the one by which he changed his own password stays.
@@ -143,6 +147,8 @@ async fn end_sessions(
     if let (false, Some(own)) = (all, caller.session()) {
         live.retain(|session| session.token != own.token);
     }
-    services.kernel.end(&live, EndReason::UserChanged).await?;
+    services.kernel.end(&live, EndReason::UserChanged, Some(caller)).await?;
+    // Those that somebody else has just ended are on disk, too, before anybody is told that they are gone.
+    services.kernel.sessions().settle().await.map_err(|_| Reason::StoreFailed)?;
     Ok(())
 }

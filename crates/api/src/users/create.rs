@@ -8,9 +8,11 @@ use auth::trust::Permit;
 use auth::{Change, RealmName, User, UserId, Username};
 use zeroize::Zeroizing;
 
-use super::{check_permissions, existing_roles};
+use super::{check_permissions, detail, existing_roles, keeps_passwords};
 use crate::error::Error;
-use crate::services::Services;
+use crate::password::Strength;
+use crate::precondition::next_version;
+use crate::services::{Judged, Services};
 
 /// The operation's name.
 pub const NAME: &str = "user.create";
@@ -31,11 +33,19 @@ pub struct Input {
     pub enabled: bool,
 }
 
+/// What was made.
+pub struct Created {
+    /// The user.
+    pub account: Arc<Account>,
+    /// How strong his password is, where he has one.
+    pub strength: Option<Strength>,
+}
+
 /// Makes a user. He can log in from the moment this resolves.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::WeakPassword`], [`Error::Conflict`] where the name is taken (in any spelling).
-pub async fn run(services: &Services, permit: &Permit, input: Input) -> Result<Arc<Account>, Error> {
+pub async fn run(services: &Services, permit: &Permit, input: Input) -> Result<Created, Error> {
     permit.expect(NAME)?;
     create(services, Some(permit), input).await
 }
@@ -44,20 +54,30 @@ pub(crate) async fn create(
     services: &Services,
     permit: Option<&Permit>,
     input: Input,
-) -> Result<Arc<Account>, Error> {
+) -> Result<Created, Error> {
     let username = Username::chosen(&input.username).map_err(|fault| Error::invalid("username", fault))?;
     let realm = RealmName::parse(&input.realm).map_err(|fault| Error::invalid("realmName", fault))?;
     check_permissions(&input.permissions)?;
-    let password = match input.password {
-        Some(_) if realm != RealmName::native() => {
+    let (password, strength) = match input.password {
+        Some(_) if !keeps_passwords(&services.kernel.directory().present(), &realm) => {
             return Err(Error::invalid("password", "users of this realm have their passwords elsewhere"));
         }
-        Some(text) => Some(services.hash(text).await?),
-        None => None,
+        Some(text) => {
+            let (hash, strength) = services.hash(text, &[username.shown(), realm.as_str()]).await?;
+            (Some(hash), Some(strength))
+        }
+        None => (None, None),
     };
     let id = UserId::of(&realm, &username);
-    let now = services.kernel.clock().now();
-    let change = services.kernel.directory().change(|snapshot| {
+    // Whoever had this name before him was another: his sessions are older than this user.
+    let now = services
+        .kernel
+        .sessions()
+        .table()
+        .of_user(&id)
+        .iter()
+        .fold(services.kernel.clock().now(), |now, session| next_version(session.created, now));
+    let change = services.change(permit, NAME, |snapshot| {
         if snapshot.realm(realm.as_str()).is_none() {
             return Err(Error::invalid("realmName", "no such realm"));
         }
@@ -72,13 +92,15 @@ pub(crate) async fn create(
             permissions: input.permissions,
             enabled: input.enabled,
             password,
-            password_version: 1,
+            password_version: services.first_password_version(),
             created: now,
             updated: now,
         };
-        Ok((vec![Change::PutUser(Box::new(user))], ()))
+        let detail = detail(&user, user.password.is_some());
+        let changes = vec![Change::PutUser(Box::new(user))];
+        Ok(Judged { changes, subject: id.to_string(), detail, answer: () })
     });
     change.await?;
-    services.changed(permit, NAME, &id.to_string());
-    services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)
+    let account = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
+    Ok(Created { account, strength })
 }

@@ -5,15 +5,21 @@ pub mod create;
 pub mod delete;
 pub mod read;
 
-use auth::RoleName;
+#[cfg(test)]
+mod tests;
+
 use auth::directory::Snapshot;
 use auth::limits::MAX_ROLES_PER_USER;
 use auth::permission::Permission;
+use auth::{RealmName, RoleName, User};
 
 use crate::error::Error;
 
+/// Entries of a user's own at the most.
+pub const MAX_PERMISSIONS: usize = 1_024;
+
 /// Role names that exist, each once.
-fn existing_roles(snapshot: &Snapshot, names: &[String]) -> Result<Vec<RoleName>, Error> {
+pub(crate) fn existing_roles(snapshot: &Snapshot, names: &[String]) -> Result<Vec<RoleName>, Error> {
     if names.len() > MAX_ROLES_PER_USER {
         return Err(Error::invalid("roleNames", format!("more than {MAX_ROLES_PER_USER} roles")));
     }
@@ -28,8 +34,33 @@ fn existing_roles(snapshot: &Snapshot, names: &[String]) -> Result<Vec<RoleName>
     Ok(roles)
 }
 
+/// Whether the passwords of a realm's users are kept here.
+fn keeps_passwords(snapshot: &Snapshot, realm: &RealmName) -> bool {
+    snapshot.realm(realm.as_str()).is_some_and(|state| state.realm.keeps_passwords())
+}
+
+/// What a user is after a change, for those who write down who did what.
+fn detail(user: &User, password: bool) -> String {
+    let roles: Vec<_> = user.roles.iter().map(RoleName::as_str).collect();
+    let own: Vec<_> = user.permissions.iter().map(ToString::to_string).collect();
+    let mut detail = format!(
+        "{} of {}; enabled={}; roles={}",
+        user.username.shown(),
+        user.realm,
+        user.enabled,
+        roles.join(",")
+    );
+    if !own.is_empty() {
+        detail.push_str("; permissions=");
+        detail.push_str(&own.join(" "));
+    }
+    if password {
+        detail.push_str("; new password");
+    }
+    detail
+}
+
 fn check_permissions(permissions: &[Permission]) -> Result<(), Error> {
-    const MAX_PERMISSIONS: usize = 1_024;
     if permissions.len() > MAX_PERMISSIONS {
         return Err(Error::invalid("permissions", format!("more than {MAX_PERMISSIONS} entries")));
     }

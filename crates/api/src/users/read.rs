@@ -7,6 +7,7 @@ use auth::trust::Permit;
 use auth::{UserId, Username};
 
 use crate::error::Error;
+use crate::page::Page;
 use crate::services::Services;
 
 /// The operation's name for lists.
@@ -15,23 +16,20 @@ pub const NAME: &str = "user.list";
 pub const NAME_ONE: &str = "user.read";
 
 /// Which users.
-#[derive(Default)]
 pub struct Filter {
     /// Of this name, in any spelling.
     pub username: Option<String>,
     /// Of this realm.
     pub realm: Option<String>,
-    /// After this id, in the order of ids.
-    pub after: Option<UserId>,
-    /// At most so many.
-    pub limit: usize,
+    /// Which of them.
+    pub page: Page<UserId>,
 }
 
 /// Users, in the order of their ids; and whether there are more.
 ///
 /// # Errors
 /// [`Error::Kernel`].
-pub fn run(
+pub async fn run(
     services: &Services,
     permit: &Permit,
     filter: &Filter,
@@ -44,19 +42,11 @@ pub fn run(
         Some(Err(_)) => return Ok((Vec::new(), false)),
     };
     let snapshot = services.kernel.directory().held();
-    let mut found: Vec<_> = snapshot
-        .accounts()
-        .filter(|account| {
-            wanted.as_ref().is_none_or(|name| account.user.username == *name)
-                && filter.realm.as_deref().is_none_or(|realm| account.user.realm.as_str() == realm)
-                && filter.after.is_none_or(|after| account.user.id > after)
-        })
-        .cloned()
-        .collect();
-    found.sort_unstable_by_key(|account| account.user.id);
-    let more = found.len() > filter.limit;
-    found.truncate(filter.limit);
-    Ok((found, more))
+    let found = snapshot.accounts().filter(|account| {
+        wanted.as_ref().is_none_or(|name| account.user.username == *name)
+            && filter.realm.as_deref().is_none_or(|realm| account.user.realm.as_str() == realm)
+    });
+    Ok(filter.page.of(found.cloned(), |account| account.user.id).await)
 }
 
 /// One user.

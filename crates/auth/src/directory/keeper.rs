@@ -8,7 +8,9 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::MutexGuard;
 
 use super::snapshot::{RealmState, Snapshot};
+use crate::realm::RealmMaker;
 use crate::store::{Change, DirectoryStore, StoreError};
+use crate::witness::{Event, Witness};
 use crate::words::names::RealmName;
 
 /// Why a change was not made.
@@ -26,15 +28,30 @@ pub enum ChangeError<E> {
 pub struct Directory {
     present: ArcSwap<Snapshot>,
     store: Arc<dyn DirectoryStore>,
+    maker: Arc<dyn RealmMaker>,
+    witness: Arc<dyn Witness>,
     // One change at a time: each is judged on the state that it changes.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl Directory {
-    /// A directory that starts at `snapshot` and writes to `store`.
+    /// A directory that starts at `snapshot`, writes to `store`, has its realms made by `maker` and tells `witness` of
+    /// changes.
     #[must_use]
-    pub fn new(snapshot: Snapshot, store: Arc<dyn DirectoryStore>) -> Self {
-        Self { present: ArcSwap::from_pointee(snapshot), store, changing: tokio::sync::Mutex::new(()) }
+    pub fn new(
+        snapshot: Snapshot,
+        store: Arc<dyn DirectoryStore>,
+        maker: Arc<dyn RealmMaker>,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
+        let present = ArcSwap::from_pointee(snapshot);
+        Self { present, store, maker, witness, changing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Who makes realms of their records.
+    #[must_use]
+    pub fn maker(&self) -> &dyn RealmMaker {
+        &*self.maker
     }
 
     /// The present state, for the length of one request: no lock, no count.
@@ -49,31 +66,50 @@ impl Directory {
         self.present.load_full()
     }
 
-    /// Makes a change. `judge` sees the state that will be changed, alone; what it answers beside the changes is given
-    /// back once they are on disk and in force.
+    /// Makes a change that somebody asked for, and tells the witness of it. `judge` sees the state that will be changed,
+    /// alone; what it answers beside the changes is given back once they are on disk and in force.
     ///
     /// # Errors
     /// [`ChangeError::Refused`] with `judge`'s error, [`ChangeError::Store`]: nothing was changed.
     pub async fn change<T, E>(
         &self,
+        judge: impl FnOnce(&Snapshot) -> Result<(Vec<Change>, Event, T), E>,
+    ) -> Result<T, ChangeError<E>> {
+        self.make(|before| judge(before).map(|(changes, event, answer)| (changes, Some(event), answer))).await
+    }
+
+    /// Makes a change that nobody asked for and that changes nothing for anybody, such as a costlier hash of the same
+    /// password. Else as [`change`](Self::change).
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub async fn amend<T, E>(
+        &self,
         judge: impl FnOnce(&Snapshot) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, ChangeError<E>> {
+        self.make(|before| judge(before).map(|(changes, answer)| (changes, None, answer))).await
+    }
+
+    async fn make<T, E>(
+        &self,
+        judge: impl FnOnce(&Snapshot) -> Result<(Vec<Change>, Option<Event>, T), E>,
     ) -> Result<T, ChangeError<E>> {
         let _alone = self.changing.lock().await;
         let before = self.held();
-        let (changes, answer) = judge(&before).map_err(ChangeError::Refused)?;
+        let (changes, event, answer) = judge(&before).map_err(ChangeError::Refused)?;
         if changes.is_empty() {
             return Ok(answer);
         }
-        self.store.apply(changes.clone()).await?;
+        if let Some(event) = &event {
+            self.witness.note(event);
+        }
+        if let Err(error) = self.store.apply(changes.clone()).await {
+            self.witness.note(&Event::failed("directory.change_failed", &error));
+            return Err(error.into());
+        }
         let mut after = Snapshot::clone(&before);
         for change in changes {
-            match change {
-                Change::PutUser(user) => after.put_user(*user),
-                Change::DeleteUser(id) => after.delete_user(&id),
-                Change::PutRole(role) => after.put_role(role),
-                Change::DeleteRole(name) => after.delete_role(&name),
-                Change::Initialise(initialised) => after.initialised = Some(initialised),
-            }
+            after.make(change, &*self.maker);
         }
         self.present.store(Arc::new(after));
         Ok(answer)
@@ -84,11 +120,11 @@ impl Directory {
         Exchange { directory: self, _alone: self.changing.lock().await }
     }
 
-    /// Puts the realms of newly read settings in force.
-    pub async fn replace_realms(&self, realms: HashMap<RealmName, RealmState>) {
+    /// Puts the realms of newly read settings in force, in place of those of the old ones.
+    pub async fn replace_settings(&self, settings: HashMap<RealmName, RealmState>) {
         let _alone = self.changing.lock().await;
         let mut after = Snapshot::clone(&self.held());
-        after.replace_realms(realms);
+        after.replace_settings(settings);
         self.present.store(Arc::new(after));
     }
 }

@@ -1,16 +1,18 @@
-//! One state of the directory. A request reads one snapshot from its first question to its last, so it never sees half
+//! One state of the directory. Who asks is judged by one snapshot, and whether he may by one, so that nobody sees half
 //! a change.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::permission::{Explanation, Matcher, Matrix, Method, Permission};
-use crate::store::DirectoryImage;
-use crate::words::ids::UserId;
-use crate::words::names::{RealmName, RoleName};
-use crate::words::records::{Initialised, Role, User};
+use crate::realm::{Realm, RealmMaker, Unmakeable};
+use crate::store::{Change, DirectoryImage};
+use crate::words::ids::{KeyId, UserId};
+use crate::words::names::{AppName, RealmName, RoleName};
+use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
+use crate::words::token::TokenHash;
 
-/// Users are kept in this many pieces, so that changing one of 100,000 copies one piece, not all.
+/// Users and keys are kept in this many pieces, so that changing one of 100,000 copies one piece, not all.
 const PIECES: usize = 256;
 
 /// A user with what is computed of him once per change.
@@ -41,34 +43,104 @@ pub struct CompiledRole {
     matcher: Matcher,
 }
 
-/// What the settings say of a realm.
-#[derive(Clone, Debug)]
+/// A realm: its record, and who speaks its protocol.
+#[derive(Clone)]
 pub struct RealmState {
-    /// Its type's word.
-    pub kind: &'static str,
-    /// A realm that is not enabled lets nobody in, from the next request on.
-    pub enabled: bool,
-    /// The roles that every user of the realm inherits.
-    pub roles: Vec<RoleName>,
+    /// The record.
+    pub record: RealmRecord,
+    /// Whether it stands in the settings, which only an operator changes.
+    pub in_settings: bool,
+    /// Who verifies.
+    pub realm: Arc<dyn Realm>,
 }
+
+impl RealmState {
+    /// Whether what `other` vouched for still stands: it asked the same source in the same way. Its roles do not matter, and
+    /// neither does when it was made: settings that are read again make every realm anew.
+    pub(crate) fn is_source_of(&self, other: &RealmRecord) -> bool {
+        self.record.kind == other.kind && self.record.config == other.config
+    }
+
+    /// The realm of a record that a store kept; one that cannot be made is there and vouches for nobody.
+    fn of(record: RealmRecord, maker: &dyn RealmMaker) -> Self {
+        let realm = maker.make(&record).unwrap_or_else(|_| Arc::new(Unmakeable));
+        Self { record, in_settings: false, realm }
+    }
+}
+
+/// An API key with its permissions compiled.
+pub struct CompiledKey {
+    /// The record.
+    pub key: ApiKey,
+    /// `None`: all that its user may.
+    matcher: Option<Matcher>,
+}
+
+impl CompiledKey {
+    fn new(key: ApiKey) -> Arc<Self> {
+        Arc::new(Self { matcher: key.permissions.as_ref().map(Matcher::compile), key })
+    }
+
+    /// Whether it may do less than its user may.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.matcher.is_some()
+    }
+
+    /// Whether the key reaches this, if its user does.
+    #[must_use]
+    pub fn reaches(&self, account: &Account, method: Method, path: &str, matrix: Matrix) -> bool {
+        let found =
+            |matcher: &Matcher| matcher.find(method, path, &account.id_text, matrix, |_| true).is_some();
+        self.matcher.as_ref().is_none_or(found)
+    }
+
+    /// What [`reaches`](Self::reaches) answers to the same question, and why; `None` where it may do all that its user may.
+    #[must_use]
+    pub fn explain(
+        &self,
+        account: &Account,
+        method: Method,
+        path: &str,
+        matrix: Matrix,
+    ) -> Option<Explanation<'_>> {
+        Some(self.matcher.as_ref()?.explain(method, path, &account.id_text, matrix, |_| true))
+    }
+}
+
+type Piece<K, V> = Arc<HashMap<K, Arc<V>>>;
 
 /// One state of the directory.
 #[derive(Clone)]
 pub struct Snapshot {
-    users: Vec<Arc<HashMap<UserId, Arc<Account>>>>,
+    users: Vec<Piece<UserId, Account>>,
+    keys: Vec<Piece<TokenHash, CompiledKey>>,
     roles: Arc<HashMap<RoleName, Arc<CompiledRole>>>,
-    realms: Arc<HashMap<RealmName, RealmState>>,
+    apps: Arc<HashMap<AppName, Arc<App>>>,
+    /// The realms of the settings, which stand before those of the store.
+    settings: Arc<HashMap<RealmName, RealmState>>,
+    stored: Arc<HashMap<RealmName, RealmState>>,
     /// Set once the installation was set up.
     pub initialised: Option<Initialised>,
 }
 
 impl Snapshot {
-    /// The state that a store loaded, with the roles that come with the gateway and the realms of the settings.
+    /// The state that a store loaded, with the roles that come with the gateway and the realms of the settings. The store's
+    /// own realms are made by `maker`.
     #[must_use]
-    pub fn new(image: DirectoryImage, built_in: Vec<Role>, realms: HashMap<RealmName, RealmState>) -> Self {
+    pub fn new(
+        image: DirectoryImage,
+        built_in: Vec<Role>,
+        settings: HashMap<RealmName, RealmState>,
+        maker: &dyn RealmMaker,
+    ) -> Self {
         let mut pieces: Vec<HashMap<UserId, Arc<Account>>> = vec![HashMap::new(); PIECES];
         for user in image.users {
             pieces[piece(&user.id)].insert(user.id, Account::new(user));
+        }
+        let mut keys: Vec<HashMap<TokenHash, Arc<CompiledKey>>> = vec![HashMap::new(); PIECES];
+        for key in image.keys {
+            keys[key_piece(&key.hash)].insert(key.hash, CompiledKey::new(key));
         }
         let mut roles = HashMap::new();
         // A stored role of a built-in's name is that role as somebody changed it.
@@ -77,8 +149,17 @@ impl Snapshot {
         }
         Self {
             users: pieces.into_iter().map(Arc::new).collect(),
+            keys: keys.into_iter().map(Arc::new).collect(),
             roles: Arc::new(roles),
-            realms: Arc::new(realms),
+            apps: Arc::new(image.apps.into_iter().map(|app| (app.id.clone(), Arc::new(app))).collect()),
+            settings: Arc::new(settings),
+            stored: Arc::new(
+                image
+                    .realms
+                    .into_iter()
+                    .map(|record| (record.name.clone(), RealmState::of(record, maker)))
+                    .collect(),
+            ),
             initialised: image.initialised,
         }
     }
@@ -108,19 +189,49 @@ impl Snapshot {
     /// The realm of this name.
     #[must_use]
     pub fn realm(&self, name: &str) -> Option<&RealmState> {
-        self.realms.get(name)
+        self.settings.get(name).or_else(|| self.stored.get(name))
     }
 
     /// All realms, in no order.
-    pub fn realms(&self) -> impl Iterator<Item = (&RealmName, &RealmState)> {
-        self.realms.iter()
+    pub fn realms(&self) -> impl Iterator<Item = &RealmState> {
+        let behind = |name: &RealmName| self.settings.contains_key(name);
+        let stored = self.stored.iter().filter(move |(name, _)| !behind(name)).map(|(_, state)| state);
+        self.settings.values().chain(stored)
+    }
+
+    /// The app with this id.
+    #[must_use]
+    pub fn app(&self, id: &str) -> Option<&Arc<App>> {
+        self.apps.get(id)
+    }
+
+    /// All apps, in no order.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values()
+    }
+
+    /// The API key whose text has this hash.
+    #[must_use]
+    pub fn key(&self, hash: &TokenHash) -> Option<&Arc<CompiledKey>> {
+        self.keys[key_piece(hash)].get(hash)
+    }
+
+    /// The API key with this public id. Looks at all of them: for administration, not for requests.
+    #[must_use]
+    pub fn key_by_id(&self, id: &KeyId) -> Option<&Arc<CompiledKey>> {
+        self.keys().find(|compiled| compiled.key.id == *id)
+    }
+
+    /// All API keys, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<CompiledKey>> {
+        self.keys.iter().flat_map(|piece| piece.values())
     }
 
     /// The roles that count for this user: given directly, then inherited from the realm, each once. Names without a
     /// role behind them give nothing.
     pub fn roles_of<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = &'a Arc<CompiledRole>> {
         let direct = &account.user.roles;
-        let inherited = self.realms.get(&account.user.realm).map_or(&[][..], |realm| &realm.roles);
+        let inherited = self.realm(account.user.realm.as_str()).map_or(&[][..], |realm| &realm.record.roles);
         direct
             .iter()
             .chain(inherited.iter().filter(move |name| !direct.contains(name)))
@@ -165,30 +276,58 @@ impl Snapshot {
         std::iter::once((None, own)).chain(roles).collect()
     }
 
-    pub(super) fn put_user(&mut self, user: User) {
-        let piece = &mut self.users[piece(&user.id)];
-        Arc::make_mut(piece).insert(user.id, Account::new(user));
+    /// Makes a change.
+    pub(super) fn make(&mut self, change: Change, maker: &dyn RealmMaker) {
+        match change {
+            Change::PutUser(user) => {
+                Arc::make_mut(&mut self.users[piece(&user.id)]).insert(user.id, Account::new(*user));
+            }
+            Change::DeleteUser(id) => {
+                Arc::make_mut(&mut self.users[piece(&id)]).remove(&id);
+            }
+            Change::PutRole(role) => {
+                Arc::make_mut(&mut self.roles).insert(role.name.clone(), compile(role));
+            }
+            Change::DeleteRole(name) => {
+                Arc::make_mut(&mut self.roles).remove(&name);
+            }
+            Change::PutRealm(record) => {
+                let state = RealmState::of(*record, maker);
+                Arc::make_mut(&mut self.stored).insert(state.record.name.clone(), state);
+            }
+            Change::DeleteRealm(name) => {
+                Arc::make_mut(&mut self.stored).remove(&name);
+            }
+            Change::PutApp(app) => {
+                Arc::make_mut(&mut self.apps).insert(app.id.clone(), Arc::new(*app));
+            }
+            Change::DeleteApp(id) => {
+                Arc::make_mut(&mut self.apps).remove(&id);
+            }
+            Change::PutKey(key) => {
+                Arc::make_mut(&mut self.keys[key_piece(&key.hash)]).insert(key.hash, CompiledKey::new(*key));
+            }
+            Change::DeleteKey(id) => {
+                if let Some(hash) = self.key_by_id(&id).map(|compiled| compiled.key.hash) {
+                    Arc::make_mut(&mut self.keys[key_piece(&hash)]).remove(&hash);
+                }
+            }
+            Change::Initialise(initialised) => self.initialised = Some(initialised),
+        }
     }
 
-    pub(super) fn delete_user(&mut self, id: &UserId) {
-        Arc::make_mut(&mut self.users[piece(id)]).remove(id);
-    }
-
-    pub(super) fn put_role(&mut self, role: Role) {
-        Arc::make_mut(&mut self.roles).insert(role.name.clone(), compile(role));
-    }
-
-    pub(super) fn delete_role(&mut self, name: &RoleName) {
-        Arc::make_mut(&mut self.roles).remove(name);
-    }
-
-    pub(super) fn replace_realms(&mut self, realms: HashMap<RealmName, RealmState>) {
-        self.realms = Arc::new(realms);
+    /// Puts other realms in the place of those that stand in the settings.
+    pub(super) fn replace_settings(&mut self, settings: HashMap<RealmName, RealmState>) {
+        self.settings = Arc::new(settings);
     }
 }
 
 fn piece(id: &UserId) -> usize {
     usize::from(id.as_bytes()[15])
+}
+
+fn key_piece(hash: &TokenHash) -> usize {
+    usize::from(hash.as_bytes()[0])
 }
 
 fn compile(role: Role) -> Arc<CompiledRole> {

@@ -10,24 +10,29 @@ use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::sync::Cache;
 use sha2::Sha256;
 
-use crate::directory::Account;
+use crate::directory::{Account, RealmState};
 use crate::limits::{EVIDENCE_KEPT, MAX_EVIDENCE};
 use crate::words::clock::Moment;
 use crate::words::credential::Password;
 use crate::words::names::Username;
+use crate::words::records::RealmRecord;
 
 /// That somebody showed the secret of this account. Made by the realm chain and by this memory only.
 #[derive(Clone)]
 pub(crate) struct Proven {
     pub(crate) account: Arc<Account>,
+    /// The realm that vouched, as it was then.
+    pub(crate) realm: Arc<RealmRecord>,
 }
 
 impl Proven {
-    /// Whether what was proven is proven of `present`: the same user with the same password. A costlier hash of it, other
-    /// roles or other permissions change nothing; a user who was deleted and made anew is another.
-    pub(crate) fn holds_for(&self, present: &Account) -> bool {
+    /// Whether what was proven is proven of `present`: the same user with the same password, of a realm that still asks the
+    /// same source. A costlier hash, other roles or other permissions change nothing; a user who was deleted and made anew
+    /// is another.
+    pub(crate) fn holds_for(&self, present: &Account, realm: &RealmState) -> bool {
         let proven = &self.account.user;
-        proven.id == present.user.id
+        realm.is_source_of(&self.realm)
+            && proven.id == present.user.id
             && proven.password_version == present.user.password_version
             && proven.created == present.user.created
     }
@@ -52,18 +57,22 @@ impl Remembered {
         Self { key: keyed(key), entries: Cache::new(MAX_EVIDENCE) }
     }
 
-    /// What is remembered of this credential, if it is still true of `present`, the account that the directory has now.
+    /// What is remembered of this credential, if it is still true of `present`, the account and the realm that
+    /// the directory has now.
     pub(crate) fn recall(
         &self,
         realm: &str,
         username: &Username,
         password: &Password,
-        present: Option<&Arc<Account>>,
+        present: Option<(&Arc<Account>, &RealmState)>,
         now: Moment,
     ) -> Option<Proven> {
         let digest = self.digest(realm, username, password);
         let entry = self.entries.get(&digest)?;
-        if now < entry.until && present.is_some_and(|account| Arc::ptr_eq(account, &entry.proven.account)) {
+        let is_present = |(account, realm): (&Arc<Account>, &RealmState)| {
+            Arc::ptr_eq(account, &entry.proven.account) && realm.is_source_of(&entry.proven.realm)
+        };
+        if now < entry.until && present.is_some_and(is_present) {
             return Some(entry.proven);
         }
         self.entries.remove(&digest);

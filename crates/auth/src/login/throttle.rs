@@ -389,7 +389,7 @@ fn address_key(client: IpAddr) -> Box<str> {
 }
 
 /// The address by which a client is counted. One household or host has a /64 of IPv6: the whole of it is one client.
-fn client_of(address: IpAddr) -> IpAddr {
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 @ IpAddr::V4(_) => v4,

@@ -14,8 +14,9 @@ use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
+use super::owed::{MAX_END_BATCH, Owed, Writing};
 use super::session::Session;
-use super::table::Table;
+use super::table::{MOST_IN_STEP, Table};
 use crate::limits::{MAX_TOUCH_BATCH, REASON_KEPT};
 use crate::store::{SessionStore, StoreError};
 use crate::words::clock::{Clock, Moment};
@@ -33,6 +34,8 @@ pub struct NewSession {
     pub id: SessionId,
     /// Whose it is.
     pub user: UserId,
+    /// When his record was made: no session is older than its user.
+    pub user_created: Moment,
     /// The realm that vouched for him.
     pub realm: RealmName,
     /// Where it counts.
@@ -55,6 +58,8 @@ pub struct Sessions {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     touched: SegQueue<Arc<Session>>,
+    /// Ends that hold in memory and that the store has not taken yet.
+    owed: Owed,
 }
 
 impl Sessions {
@@ -62,7 +67,8 @@ impl Sessions {
     #[must_use]
     pub fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
         let table = ArcSwap::from_pointee(Table::default());
-        Self { table, exchange: RwLock::new(()), store, clock, touched: SegQueue::new() }
+        let (touched, owed) = (SegQueue::new(), Owed::default());
+        Self { table, exchange: RwLock::new(()), store, clock, touched, owed }
     }
 
     /// The present table, for the length of one request: no lock, no count.
@@ -111,13 +117,11 @@ impl Sessions {
         Exchange { sessions: self, _alone: self.exchange.write().await }
     }
 
-    /// Makes a session. It is on disk when this resolves.
-    ///
-    /// # Errors
-    /// [`StoreError`]: there is no session.
-    pub async fn open(&self, new: NewSession) -> Result<Arc<Session>, StoreError> {
-        let now = self.clock.now();
-        let record = SessionRecord {
+    /// A session that nobody knows of yet, to be [opened](Self::open).
+    #[must_use]
+    pub fn prepare(&self, new: NewSession) -> Arc<Session> {
+        let now = self.clock.now().max(new.user_created);
+        Arc::new(Session::from_record(SessionRecord {
             token: new.token,
             id: new.id,
             user: new.user,
@@ -130,12 +134,18 @@ impl Sessions {
             limits: new.limits,
             origin: new.origin,
             ended: None,
-        };
+        }))
+    }
+
+    /// Makes a prepared session count. It is on disk when this resolves.
+    ///
+    /// # Errors
+    /// [`StoreError`]: there is no session.
+    pub async fn open(&self, session: &Arc<Session>) -> Result<(), StoreError> {
         let _no_exchange = self.exchange.read().await;
-        self.store.insert(record.clone()).await?;
-        let session = Arc::new(Session::from_record(record));
-        self.table.load().insert(Arc::clone(&session));
-        Ok(session)
+        self.store.insert(session.record()).await?;
+        self.table.load().insert(Arc::clone(session));
+        Ok(())
     }
 
     /// Notes activity on a session that was just found live.
@@ -145,43 +155,76 @@ impl Sessions {
         }
     }
 
-    /// Ends these sessions: in memory at once, on disk when this resolves. Sessions that have ended before keep their
-    /// reason. Gives back the sessions that this call ended.
+    /// Ends these sessions: in memory at once (of many, [`MOST_IN_STEP`] at a time, with the thread given to others in
+    /// between), on disk when this resolves. Sessions that have ended before keep their reason. Calls `tell` with each
+    /// session that this call ended, or was the first to find timed out, and why, before the store hears of it; gives back
+    /// how many were live.
     ///
     /// # Errors
-    /// [`StoreError`]: the sessions are dead in memory, but may live again after a restart; say so, never "done".
+    /// [`StoreError`]: the sessions are dead in memory, but may live again after a restart; say so, never "done". Their ends
+    /// are written with the next ones, of whatever sessions, or of none.
     pub async fn end(
         &self,
         sessions: &[Arc<Session>],
         reason: EndReason,
-    ) -> Result<Vec<Arc<Session>>, StoreError> {
+        mut tell: impl FnMut(&Arc<Session>, EndReason),
+    ) -> Result<usize, StoreError> {
+        if sessions.is_empty() && self.owed.is_nothing_late() {
+            return Ok(0);
+        }
         let now = self.clock.now();
-        let mut made = Vec::new();
-        let ends: Vec<_> = sessions
-            .iter()
-            .map(|session| {
-                let end = session.ended(now).unwrap_or(Ended { at: now, reason });
-                let counted = session.end(end);
-                if counted == (Ended { at: now, reason }) {
-                    made.push(Arc::clone(session));
+        let meant = Ended { at: now, reason };
+        let mut writing = self.owed.begin(Vec::new());
+        let mut made = 0;
+        for (place, step) in sessions.chunks(MOST_IN_STEP).enumerate() {
+            if place > 0 {
+                tokio::task::yield_now().await;
+            }
+            let ends = step.iter().map(|session| (session.token, session.ended(now).unwrap_or(meant)));
+            // Owed before they hold: whoever finds one of these sessions dead can see to it that this is on disk.
+            for (session, (_, end)) in step.iter().zip(writing.add(ends)) {
+                let (counted, was_live) = session.end_first(*end);
+                if was_live {
+                    tell(session, counted.reason);
                 }
-                (session.token, counted)
-            })
-            .collect();
-        if ends.is_empty() {
-            return Ok(made);
+                // Of a session that has timed out, only that is written down.
+                made += usize::from(was_live && counted == meant);
+                *end = counted;
+            }
         }
         let _no_exchange = self.exchange.read().await;
         // Where the table was exchanged since the caller looked, the sessions in it are others of the same tokens.
-        let table = self.table.load();
-        for (token, end) in &ends {
-            if let Some(session) = table.find(token) {
-                session.end(*end);
+        for (place, step) in writing.ends.chunks(MOST_IN_STEP).enumerate() {
+            if place > 0 {
+                tokio::task::yield_now().await;
+            }
+            let table = self.table.load();
+            for (token, end) in step {
+                if let Some(session) = table.find(token) {
+                    session.end(*end);
+                }
             }
         }
-        drop(table);
-        self.store.end(ends).await?;
+        self.write(writing).await?;
         Ok(made)
+    }
+
+    /// Sees to it that every end that holds in memory is on disk when this resolves, whoever is still writing it: for those who
+    /// looked for live sessions and say "done" of them all, also of those that they did not find.
+    ///
+    /// # Errors
+    /// [`StoreError`]: as [`end`](Self::end).
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        let _no_exchange = self.exchange.read().await;
+        self.write(self.owed.all()).await
+    }
+
+    async fn write(&self, writing: Writing<'_>) -> Result<(), StoreError> {
+        for batch in writing.ends.chunks(MAX_END_BATCH) {
+            self.store.end(batch.to_vec()).await?;
+        }
+        writing.done();
+        Ok(())
     }
 
     /// Live sessions of a user, the longest idle first.
@@ -190,7 +233,8 @@ impl Sessions {
         let now = self.clock.now();
         let mut live = self.table.load().of_user(user);
         live.retain(|session| session.ended(now).is_none());
-        live.sort_by_key(|session| session.last_seen());
+        // The moments are read once: they go on while somebody sorts.
+        live.sort_by_cached_key(|session| session.last_seen());
         live
     }
 
@@ -214,27 +258,37 @@ impl Sessions {
     }
 
     /// Writes down the ends of sessions that timed out, and forgets those that ended more than a day ago; how many of each.
+    /// Calls `tell` with each that timed out and that nobody told of yet, before the store hears of it.
     ///
     /// # Errors
     /// [`StoreError`]: the next sweep tries again.
-    pub async fn sweep(&self) -> Result<(Vec<Arc<Session>>, u64), StoreError> {
+    pub async fn sweep(
+        &self,
+        mut tell: impl FnMut(&Arc<Session>, EndReason),
+    ) -> Result<(usize, u64), StoreError> {
         let now = self.clock.now();
         let forget_before = now.minus(REASON_KEPT);
         let _no_exchange = self.exchange.read().await;
         let table = self.table.load_full();
         let over = table.filtered(|session| session.record_needs_end(now));
-        let ends: Vec<_> = over
-            .iter()
-            .filter_map(|session| session.ended(now).map(|end| (session.token, session.end(end))))
-            .collect();
-        if !ends.is_empty() {
-            self.store.end(ends).await?;
+        // No more at once than are written at once: whoever is told has lines to write, and no room for a million.
+        for batch in over.chunks(MAX_END_BATCH) {
+            let ends = batch.iter().filter_map(|session| {
+                let (end, first) = session.end_first(session.ended(now)?);
+                if first {
+                    tell(session, end.reason);
+                }
+                Some((session.token, end))
+            });
+            self.write(self.owed.begin(ends.collect())).await?;
         }
+        // What is late is written even where nothing timed out.
+        self.write(self.owed.begin(Vec::new())).await?;
         for session in table.filtered(|session| session.ended_before(forget_before)) {
-            table.remove(&session);
+            table.remove(&session.token);
         }
         let forgotten = self.store.forget(forget_before).await?;
-        Ok((over, forgotten))
+        Ok((over.len(), forgotten))
     }
 }
 
@@ -276,7 +330,7 @@ impl Exchange<'_> {
     /// # Errors
     /// [`StoreError`]: these sessions are dead in memory, but may live again after a restart.
     pub(crate) async fn finish(self, ends: Vec<(TokenHash, Ended)>) -> Result<(), StoreError> {
-        if ends.is_empty() { Ok(()) } else { self.sessions.store.end(ends).await }
+        self.sessions.write(self.sessions.owed.begin(ends)).await
     }
 }
 

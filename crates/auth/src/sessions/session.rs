@@ -148,9 +148,14 @@ impl Session {
 
     /// Ends it in memory. The first end stays: what is returned is the end that counts.
     pub(super) fn end(&self, end: Ended) -> Ended {
+        self.end_first(end).0
+    }
+
+    /// As [`end`](Self::end), and whether this call is the first that ended it: of two with the same moment and reason one is.
+    pub(super) fn end_first(&self, end: Ended) -> (Ended, bool) {
         match self.ended.compare_exchange(0, pack(end), Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => end,
-            Err(standing) => unpack(standing).unwrap_or(end),
+            Ok(_) => (end, true),
+            Err(standing) => (unpack(standing).unwrap_or(end), false),
         }
     }
 }

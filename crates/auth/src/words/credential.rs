@@ -65,7 +65,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A bearer token or API key as presented. Nothing verifies these yet, so it is kept only to be refused by name.
+/// A bearer token as presented. Nothing verifies these yet, so it is kept only to be refused by name.
 #[derive(Clone)]
 pub struct BearerText(Zeroizing<String>);
 
@@ -108,6 +108,8 @@ pub enum AuthMethod {
     Password,
     /// A password sent along with the request (RFC 7617).
     Basic,
+    /// An API key sent along with the request.
+    ApiKey,
 }
 
 impl AuthMethod {
@@ -117,6 +119,7 @@ impl AuthMethod {
         match self {
             Self::Password => "password",
             Self::Basic => "basic",
+            Self::ApiKey => "api_key",
         }
     }
 
@@ -126,6 +129,7 @@ impl AuthMethod {
         match word {
             "password" => Some(Self::Password),
             "basic" => Some(Self::Basic),
+            "api_key" => Some(Self::ApiKey),
             _ => None,
         }
     }

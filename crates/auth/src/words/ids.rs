@@ -88,6 +88,20 @@ impl SessionId {
 
 stored_and_written!(SessionId);
 
+/// An API key's public id: shown in lists, good for taking the key back, worthless for using it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyId(Uuid);
+
+impl KeyId {
+    /// From 16 random bytes of the system (a version 4 UUID).
+    #[must_use]
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+stored_and_written!(KeyId);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! The words that rooms share. Nothing in here decides anything.
 
+pub(crate) mod audit;
 pub(crate) mod clock;
 pub(crate) mod credential;
 pub(crate) mod ids;

@@ -47,6 +47,14 @@ macro_rules! plain_name {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = NameFault;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

@@ -1,9 +1,12 @@
-//! The directory's records: users and roles, as stores keep them.
+//! The directory's records: users, roles, realms, apps and API keys, as stores keep them.
+
+use std::fmt;
 
 use super::clock::Moment;
 use super::credential::PasswordHash;
-use super::ids::UserId;
-use super::names::{RealmName, RoleName, Username};
+use super::ids::{KeyId, UserId};
+use super::names::{AppName, RealmName, RoleName, Username};
+use super::token::TokenHash;
 use crate::permission::Permission;
 
 /// A user of a realm.
@@ -46,6 +49,76 @@ pub struct Role {
     pub created: Moment,
     /// When it was last changed.
     pub updated: Moment,
+}
+
+/// A realm: who vouches for users, and on what terms.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RealmRecord {
+    /// Its name; the key.
+    pub name: RealmName,
+    /// Its type's word: `native`, `ldap` …
+    pub kind: Box<str>,
+    /// A realm that is not enabled lets nobody in, from the next request on.
+    pub enabled: bool,
+    /// The roles that every user of the realm inherits.
+    pub roles: Vec<RoleName>,
+    /// What its type needs to know: a JSON object, which only the realm's maker reads.
+    pub config: Box<str>,
+    /// When it was made.
+    pub created: Moment,
+    /// When it was last changed.
+    pub updated: Moment,
+}
+
+impl fmt::Debug for RealmRecord {
+    /// Without the config, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, enabled, roles, config: _, created, updated } = self;
+        f.debug_struct("RealmRecord")
+            .field("name", name)
+            .field("kind", kind)
+            .field("enabled", enabled)
+            .field("roles", roles)
+            .field("created", created)
+            .field("updated", updated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An app: a name under which sessions are made and found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// The key: what stands in paths.
+    pub id: AppName,
+    /// What people call it.
+    pub name: String,
+    /// What it is for, in a person's words.
+    pub description: String,
+    /// Whatever its owners keep with it: a JSON object, kept and given back, never judged.
+    pub properties: Box<str>,
+    /// When it was made.
+    pub created: Moment,
+    /// When it was last changed.
+    pub updated: Moment,
+}
+
+/// An API key: a secret that stands for a user, for as long and for as much as it says.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// The public id.
+    pub id: KeyId,
+    /// Hash of the key's text, which was shown once and is kept nowhere.
+    pub hash: TokenHash,
+    /// What it is for, in a person's words.
+    pub name: String,
+    /// For whom it stands.
+    pub user: UserId,
+    /// What it may do of what its user may; `None`: all of it.
+    pub permissions: Option<Vec<Permission>>,
+    /// When it stops counting; `None`: when it is taken back.
+    pub expires: Option<Moment>,
+    /// When it was made.
+    pub created: Moment,
 }
 
 /// That the installation was set up, when and by which version.

@@ -59,11 +59,13 @@ pub enum EndReason {
     Replaced,
     /// The user had more sessions than his cap allows.
     Evicted,
+    /// It was one more than the user's cap allows, and the newest is the one that goes.
+    Refused,
 }
 
 impl EndReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Logout,
         Self::Idle,
         Self::Maximum,
@@ -71,6 +73,7 @@ impl EndReason {
         Self::UserChanged,
         Self::Replaced,
         Self::Evicted,
+        Self::Refused,
     ];
 
     /// The stable word for logs, lists and stores.
@@ -84,6 +87,7 @@ impl EndReason {
             Self::UserChanged => "user_changed",
             Self::Replaced => "replaced",
             Self::Evicted => "evicted",
+            Self::Refused => "refused",
         }
     }
 

@@ -66,6 +66,57 @@ impl fmt::Debug for TokenHash {
     }
 }
 
+/// An API key in clear: only on its way out, when it is made, and on its way in. Wiped when dropped; cannot be printed.
+///
+/// `dwk_` and 256 random bits as 64 hexadecimal digits: what searches for leaked secrets finds it, and no other kind of
+/// token looks like it (security.md case 26).
+pub struct KeyText(Zeroizing<String>);
+
+impl KeyText {
+    const PREFIX: &'static str = "dwk_";
+
+    /// A key of 32 random bytes of the system.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; 32]) -> Self {
+        use std::fmt::Write as _;
+
+        let mut text = Zeroizing::new(String::with_capacity(Self::PREFIX.len() + 64));
+        text.push_str(Self::PREFIX);
+        for byte in bytes {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// A key as presented. `None` if it is not of the form of a key: such a text was never given out and is not worth a
+    /// look-up.
+    #[must_use]
+    pub fn presented(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        let plausible = digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        plausible.then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The text, to be shown once to whoever made the key, and nowhere else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored and looked up instead of the key.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText")
+    }
+}
+
 /// Hashes token hashes by taking eight of their bytes: they are SHA-256 already, and nobody can choose them without
 /// logging in. Saves SipHash on the hot path.
 #[derive(Clone, Copy, Default)]
@@ -114,6 +165,20 @@ mod tests {
     fn tokens_do_not_print() {
         let token = SessionToken::from_text("840a33d4-b650-49f2-87a4-85412e99b37c").unwrap();
         assert_eq!(format!("{token:?} {:?}", token.hash()), "SessionToken TokenHash");
+        assert_eq!(format!("{:?}", KeyText::from_random(&[7; 32])), "KeyText");
+    }
+
+    #[test]
+    fn case_26_a_key_has_one_form() {
+        let key = KeyText::from_random(&[0xa5; 32]);
+        assert_eq!(key.expose(), format!("dwk_{}", "a5".repeat(32)));
+        assert_eq!(KeyText::presented(key.expose()).unwrap().hash(), key.hash());
+        let text = key.expose();
+        for odd in
+            [&text[1..], &text[..67], &text.to_uppercase(), &format!("{text}0"), &format!(" {text}"), ""]
+        {
+            assert!(KeyText::presented(odd).is_none(), "{odd:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use auth::trust::{Caller, Permit};
 
 fn forge() -> Permit {
-    Permit { action: "anything", caller: Caller::Anonymous }
+    Permit { action: "anything", client: [127, 0, 0, 1].into(), caller: Caller::Anonymous }
 }
 
 fn main() {}

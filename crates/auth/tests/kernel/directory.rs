@@ -4,7 +4,7 @@ use auth::trust::{Authorized, Caller};
 use auth::{Change, Reason, UserId};
 
 use crate::house::{
-    HERE, House, PASSWORD, Read, ip, permission, put, realms, role, scope, user, with_session,
+    HERE, House, PASSWORD, Read, ip, noted, permission, put, realms, role, scope, user, with_session,
 };
 
 fn why<T>(result: Result<T, Reason>) -> Reason {
@@ -29,9 +29,7 @@ async fn case_24_a_deleted_user_is_out_at_the_very_first_request() {
     let house = House::new().await;
     house.login("alice", 1).await;
     house.basic("alice", PASSWORD).await.ok().unwrap();
-    let deleted =
-        house.kernel.directory().change(|_| Ok::<_, ()>((vec![Change::DeleteUser(user("alice").id)], ())));
-    deleted.await.unwrap();
+    house.make(vec![Change::DeleteUser(user("alice").id)]).await;
     assert_eq!(why(house.show(1).await), Reason::SessionUserGone);
     assert_eq!(why(house.basic("alice", PASSWORD).await), Reason::UnknownUser);
     assert_eq!(why(house.restarted().await.show(1).await), Reason::SessionUserGone);
@@ -54,11 +52,11 @@ async fn a_realm_that_is_switched_off_lets_nobody_in() {
     let house = House::new().await;
     house.login("alice", 1).await;
     house.basic("alice", PASSWORD).await.ok().unwrap();
-    house.kernel.directory().replace_realms(realms(false)).await;
+    house.set(realms(&house.realm, false)).await;
     assert_eq!(why(house.show(1).await), Reason::SessionUserGone);
     assert_eq!(why(house.basic("alice", PASSWORD).await), Reason::RealmDisabled);
     assert_eq!(why(house.try_login("alice", PASSWORD, 2).await), Reason::RealmDisabled);
-    house.kernel.directory().replace_realms(std::collections::HashMap::new()).await;
+    house.set(std::collections::HashMap::new()).await;
     assert_eq!(why(house.show(1).await), Reason::SessionUserGone);
     assert_eq!(why(house.basic("alice", PASSWORD).await), Reason::UnknownRealm);
     assert_eq!(house.realm.looks(), 2, "a realm that is off is not asked");
@@ -84,13 +82,12 @@ async fn asvs_72_a_role_that_was_taken_away_is_gone_at_once() {
 async fn a_role_that_was_narrowed_or_deleted_gives_no_more() {
     let house = House::new().await;
     house.login("alice", 1).await;
-    let change = |changes| house.kernel.directory().change(move |_| Ok::<_, ()>((changes, ())));
     let present = house.kernel.directory().held().role("reader").unwrap().role.clone();
     let narrowed = auth::Role { permissions: vec![permission("GET:/books/1")], ..present };
-    change(vec![Change::PutRole(narrowed)]).await.unwrap();
+    house.make(vec![Change::PutRole(narrowed)]).await;
     assert_eq!(house.may(house.show(1).await.ok().unwrap(), "/books/1"), Ok(()));
     assert_eq!(house.may(house.show(1).await.ok().unwrap(), "/books/2"), Err(Reason::Forbidden));
-    change(vec![Change::DeleteRole(role("reader"))]).await.unwrap();
+    house.make(vec![Change::DeleteRole(role("reader"))]).await;
     assert_eq!(house.may(house.show(1).await.ok().unwrap(), "/books/1"), Err(Reason::Forbidden));
 }
 
@@ -127,11 +124,11 @@ async fn a_change_that_cannot_be_written_is_not_in_force() {
     house.store.refuse(Some("disk full"));
     let mut alice = user("alice");
     alice.enabled = false;
-    let changed = house.kernel.directory().change(|_| Ok::<_, ()>((vec![put(alice)], ())));
+    let changed = house.kernel.directory().change(|_| Ok::<_, ()>(noted(vec![put(alice)])));
     assert!(changed.await.is_err());
     house.show(1).await.ok().unwrap();
     house.store.refuse(None);
-    let refused = house.kernel.directory().change(|_| Err::<(Vec<Change>, ()), _>("may not"));
+    let refused = house.kernel.directory().change(|_| Err::<(Vec<Change>, auth::Event, ()), _>("may not"));
     assert!(matches!(refused.await, Err(auth::directory::ChangeError::Refused("may not"))));
 }
 
@@ -141,8 +138,7 @@ async fn asvs_58_users_of_two_realms_with_one_name_are_two() {
     let ldap = auth::RealmName::parse("ldap").unwrap();
     let namesake =
         auth::User { id: UserId::of(&ldap, &user("alice").username), realm: ldap, ..user("alice") };
-    let made = house.kernel.directory().change(|_| Ok::<_, ()>((vec![put(namesake.clone())], ())));
-    made.await.unwrap();
+    house.make(vec![put(namesake.clone())]).await;
     house.login("alice", 1).await;
     let known = house.show(1).await.ok().unwrap();
     assert_eq!(known.account().user.realm.as_str(), "native");

@@ -13,7 +13,8 @@ use crate::house::{ATTEMPTS, HERE, House, PASSWORD, put, realms, request, scope,
 impl House {
     /// The directory as the store holds it.
     async fn in_store(&self) -> Snapshot {
-        Snapshot::new(DirectoryStore::load(&*self.store).await.unwrap(), Vec::new(), realms(true))
+        let image = DirectoryStore::load(&*self.store).await.unwrap();
+        Snapshot::new(image, Vec::new(), realms(&self.realm, true), &*self.maker)
     }
 
     async fn adopt(&self, backup: &MemoryStore) -> Result<usize, StoreError> {
@@ -112,8 +113,7 @@ async fn births_ends_and_changes_wait_and_requests_do_not() {
     let change = tokio::spawn({
         let house = at_work(&house);
         async move {
-            let carol = put(user("carol"));
-            house.kernel.directory().change(|_| Ok::<_, ()>((vec![carol], ()))).await.unwrap();
+            house.make(vec![put(user("carol"))]).await;
         }
     });
     for _ in 0..1_000 {
@@ -144,7 +144,7 @@ async fn an_end_that_was_begun_on_the_old_table_holds_in_the_new_one() {
     house.adopt(&backup).await.unwrap();
     assert!(house.show(1).await.is_ok());
     // Somebody looked the session up before, and ends it now.
-    house.kernel.end(&[session], EndReason::Revoked).await.unwrap();
+    house.kernel.end(&[session], EndReason::Revoked, None).await.unwrap();
     assert_eq!(house.show(1).await.err(), Some(EndReason::Revoked.into()));
     assert!(house.store.find(token(1).hash()).await.unwrap().unwrap().ended.is_some());
 }

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::directory::{Directory, RealmState, Snapshot};
-use auth::login::{Remembered, Throttle, ThrottleLimits};
+use auth::login::{Guesses, Remembered, Throttle, ThrottleLimits};
 use auth::permission::{Matrix, Method, Permission};
 use auth::sessions::Sessions;
-use auth::trust::{Action, Authenticated, Authorized, Caller, Demand};
+use auth::trust::{Action, Asked, Authenticated, Authorized, Caller, Demand};
 use auth::{
-    Change, Clock, DirectoryStore, Ended, Kernel, KernelParts, LoggedIn, LoginRequest, Moment, Origin,
-    Pending, Presented, PresentedPassword, Realm, RealmName, Realms, Reason, Role, RoleName, Scope,
-    SessionLimits, SessionRecord, SessionStore, SessionToken, StoreError, TokenHash, User, UserId,
+    ApiKey, Change, Clock, DirectoryStore, Event, Kernel, KernelParts, KeyId, KeyText, LoggedIn,
+    LoginRequest, Moment, Origin, Presented, PresentedPassword, Realm, RealmName, Reason, Role, RoleName,
+    Scope, SessionLimits, SessionRecord, SessionStore, SessionToken, User, UserId,
 };
 use testkit::suites::realms::{presented, username};
-use testkit::suites::{FakeRealm, FixedClock, MemoryStore};
-use tokio::sync::watch;
+use testkit::suites::{FakeMaker, FakeRealm, FixedClock, MemoryStore, maker};
+
+use crate::ends::{HeldStore, Notebook};
 
 /// Where requests come from unless a test says otherwise.
 pub(crate) const HERE: &str = "192.0.2.1";
@@ -36,29 +37,11 @@ pub(crate) const ATTEMPTS: u32 = 10;
 pub(crate) struct House {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) sessions: Arc<HeldStore>,
+    pub(crate) held: Arc<HeldStore>,
     pub(crate) realm: Arc<FakeRealm>,
+    pub(crate) maker: Arc<FakeMaker>,
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) notebook: Arc<Notebook>,
-}
-
-/// A witness who remembers the refused credentials: realm, name, reason.
-#[derive(Default)]
-pub(crate) struct Notebook(std::sync::Mutex<Vec<String>>);
-
-impl Notebook {
-    /// What he noted, which he forgets.
-    pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl auth::Witness for Notebook {
-    fn note(&self, event: auth::Event) {
-        if let auth::Event::LoginFailed { realm, username, address, reason_id } = event {
-            self.0.lock().unwrap().push(format!("{realm} {username} {address} {reason_id}"));
-        }
-    }
 }
 
 impl House {
@@ -75,40 +58,53 @@ impl House {
         };
         let changes = vec![Change::PutRole(reader), put(user("alice")), put(user("bob"))];
         store.apply(changes).await.unwrap();
-        let realm = Arc::new(FakeRealm::new("native"));
+        let realm = Arc::new(FakeRealm::default());
         realm.put("alice", PASSWORD, true);
         realm.put("bob", PASSWORD, true);
-        Self::over(Arc::new(FixedClock::new()), store, realm).await
+        let maker = Arc::new(FakeMaker::default());
+        maker.put("fake", Arc::clone(&realm) as Arc<dyn Realm>);
+        Self::over(Arc::new(FixedClock::new()), store, realm, maker).await
     }
 
     /// The same house after its process died and was started again.
     pub(crate) async fn restarted(&self) -> Self {
-        Self::over(Arc::clone(&self.clock), Arc::clone(&self.store), Arc::clone(&self.realm)).await
+        let (clock, store) = (Arc::clone(&self.clock), Arc::clone(&self.store));
+        Self::over(clock, store, Arc::clone(&self.realm), Arc::clone(&self.maker)).await
     }
 
-    async fn over(clock: Arc<FixedClock>, store: Arc<MemoryStore>, realm: Arc<FakeRealm>) -> Self {
+    async fn over(
+        clock: Arc<FixedClock>,
+        store: Arc<MemoryStore>,
+        realm: Arc<FakeRealm>,
+        maker: Arc<FakeMaker>,
+    ) -> Self {
         let image = DirectoryStore::load(&*store).await.unwrap();
         let attempts = store.load_attempts().await.unwrap();
-        let snapshot = Snapshot::new(image, Vec::new(), realms(true));
-        let held = Arc::new(HeldStore { inner: Arc::clone(&store), open: watch::Sender::new(true) });
+        let snapshot = Snapshot::new(image, Vec::new(), realms(&realm, true), &*maker);
+        let notebook = Arc::new(Notebook::default());
+        let held = Arc::new(HeldStore::new(Arc::clone(&store), Arc::clone(&notebook)));
         let clock_of_parts: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         let keeper = Sessions::new(Arc::clone(&held) as Arc<dyn SessionStore>, Arc::clone(&clock_of_parts));
         keeper.load().await.unwrap();
-        let notebook = Arc::new(Notebook::default());
         let limits =
             ThrottleLimits { attempts_per_user: ATTEMPTS, attempts_per_address: 100, window: WINDOW };
         let kernel = Kernel::new(KernelParts {
             sessions: Arc::new(keeper),
-            directory: Arc::new(Directory::new(snapshot, Arc::clone(&store) as Arc<dyn DirectoryStore>)),
-            store: Arc::clone(&store) as Arc<dyn DirectoryStore>,
-            realms: Realms::new(vec![Arc::clone(&realm) as Arc<dyn Realm>]),
+            directory: Arc::new(Directory::new(
+                snapshot,
+                Arc::clone(&held) as Arc<dyn DirectoryStore>,
+                Arc::clone(&maker) as Arc<dyn auth::RealmMaker>,
+                Arc::clone(&notebook) as Arc<dyn auth::Witness>,
+            )),
+            store: Arc::clone(&held) as Arc<dyn DirectoryStore>,
+            guesses: Guesses::new(Arc::clone(&clock_of_parts)),
             throttle: Throttle::new(limits, Arc::clone(&clock_of_parts), attempts),
             remembered: Remembered::new(&[7; 32]),
             random: |bytes| getrandom::fill(bytes).unwrap(),
             clock: clock_of_parts,
             witness: Arc::clone(&notebook) as Arc<dyn auth::Witness>,
         });
-        Self { clock, store, sessions: held, realm, kernel: Arc::new(kernel), notebook }
+        Self { clock, store, held, realm, maker, kernel: Arc::new(kernel), notebook }
     }
 
     /// Logs in with everybody's password.
@@ -141,6 +137,11 @@ impl House {
         self.ask(with_password(name, password)).await
     }
 
+    /// Who shows the API key of this number.
+    pub(crate) async fn show_key(&self, number: u8) -> Result<Authenticated, Reason> {
+        self.ask(with_key(number)).await
+    }
+
     pub(crate) async fn ask(&self, presented: Presented) -> Result<Authenticated, Reason> {
         let here = HERE.parse().unwrap();
         match self.kernel.authenticate(presented, &scope(), here, true).await? {
@@ -155,9 +156,19 @@ impl House {
         let changed = self.kernel.directory().change(|snapshot| {
             let mut user = snapshot.account(&id).unwrap().user.clone();
             change(&mut user);
-            Ok::<_, ()>((vec![put(user)], ()))
+            Ok::<_, ()>(noted(vec![put(user)]))
         });
         changed.await.unwrap();
+    }
+
+    /// Makes these changes as an operation would.
+    pub(crate) async fn make(&self, changes: Vec<Change>) {
+        self.kernel.directory().change(|_| Ok::<_, ()>(noted(changes))).await.unwrap();
+    }
+
+    /// Puts these realms in force, as newly read settings would.
+    pub(crate) async fn set(&self, settings: HashMap<RealmName, RealmState>) {
+        self.kernel.directory().replace_settings(settings).await;
     }
 
     /// Sets a new password as an operation would: the realm knows it, and its version rises.
@@ -187,12 +198,46 @@ impl Action for Read {
     }
 
     fn demand(&self) -> Demand<'_> {
-        Demand::Permission { method: Method::Get, path: self.0, matrix: Matrix::Strict }
+        Demand::Permission(Asked { method: Method::Get, path: self.0, matrix: Matrix::Strict })
+    }
+
+    fn client(&self) -> IpAddr {
+        ip(HERE)
     }
 }
 
-pub(crate) fn realms(enabled: bool) -> HashMap<RealmName, RealmState> {
-    HashMap::from([(RealmName::native(), RealmState { kind: "fake", enabled, roles: Vec::new() })])
+/// Asks for something of one's own.
+pub(crate) struct Own(pub(crate) &'static str);
+
+impl Action for Own {
+    fn name(&self) -> &'static str {
+        "own"
+    }
+
+    fn demand(&self) -> Demand<'_> {
+        Demand::Login(Asked { method: Method::Get, path: self.0, matrix: Matrix::Strict })
+    }
+
+    fn client(&self) -> IpAddr {
+        ip(HERE)
+    }
+}
+
+/// The settings of a house: its realm `native`.
+pub(crate) fn realms(realm: &Arc<FakeRealm>, enabled: bool) -> HashMap<RealmName, RealmState> {
+    let mut native = maker::state("native", Arc::clone(realm) as Arc<dyn Realm>);
+    native.record.enabled = enabled;
+    maker::settings([native])
+}
+
+/// These changes, with an event that says so.
+pub(crate) fn noted(changes: Vec<Change>) -> (Vec<Change>, Event, ()) {
+    let (subject, detail) = (Box::from("somebody"), Box::default());
+    (
+        changes,
+        Event::DirectoryChanged { by: None, address: None, operation: "test.change", subject, detail },
+        (),
+    )
 }
 
 pub(crate) fn put(user: User) -> Change {
@@ -230,6 +275,32 @@ pub(crate) fn token(number: u64) -> SessionToken {
     SessionToken::from_text(&format!("token-{number}")).unwrap()
 }
 
+/// The text of the API key of this number.
+pub(crate) fn key(number: u8) -> KeyText {
+    KeyText::from_random(&[number; 32])
+}
+
+/// The key of this number, which may all that `name` may, for ever.
+pub(crate) fn api_key(number: u8, name: &str) -> ApiKey {
+    ApiKey {
+        id: KeyId::from_random([number; 16]),
+        hash: key(number).hash(),
+        name: String::new(),
+        user: user(name).id,
+        permissions: None,
+        expires: None,
+        created: testkit::suites::clock::START,
+    }
+}
+
+pub(crate) fn put_key(key: ApiKey) -> Change {
+    Change::PutKey(Box::new(key))
+}
+
+pub(crate) fn with_key(number: u8) -> Presented {
+    Presented { key: Some(Some(key(number))), ..Presented::default() }
+}
+
 pub(crate) fn request(name: &str, password: &str, address: &str) -> LoginRequest {
     LoginRequest {
         realm: Box::from("native"),
@@ -238,7 +309,8 @@ pub(crate) fn request(name: &str, password: &str, address: &str) -> LoginRequest
         scope: scope(),
         app: None,
         limits: SessionLimits { idle_timeout: IDLE, max_lifetime: MAXIMUM },
-        max_sessions: None,
+        app_must_exist: false,
+        cap: None,
         origin: Origin::new(ip(address), None),
         replaces: Vec::new(),
     }
@@ -259,56 +331,4 @@ pub(crate) fn with_password(name: &str, password: &str) -> Presented {
         password: presented(password),
     };
     Presented { password: Some(shown), ..Presented::default() }
-}
-
-/// A store in memory whose inserts can be held, so that something else happens in between.
-pub(crate) struct HeldStore {
-    inner: Arc<MemoryStore>,
-    open: watch::Sender<bool>,
-}
-
-impl HeldStore {
-    /// Inserts that begin from now on are written and not answered.
-    pub(crate) fn hold(&self) {
-        self.open.send_replace(false);
-    }
-
-    /// Inserts that were held are answered.
-    pub(crate) fn release(&self) {
-        self.open.send_replace(true);
-    }
-}
-
-impl SessionStore for HeldStore {
-    fn insert(&self, session: SessionRecord) -> Pending<'_, Result<(), StoreError>> {
-        let mut open = self.open.subscribe();
-        Box::pin(async move {
-            self.inner.insert(session).await?;
-            open.wait_for(|open| *open).await.map_err(|_| StoreError("gone".to_owned()))?;
-            Ok(())
-        })
-    }
-
-    fn end(&self, ends: Vec<(TokenHash, Ended)>) -> Pending<'_, Result<(), StoreError>> {
-        self.inner.end(ends)
-    }
-
-    fn touch(&self, touches: Vec<(TokenHash, Moment)>) -> Pending<'_, Result<(), StoreError>> {
-        self.inner.touch(touches)
-    }
-
-    fn find(&self, token: TokenHash) -> Pending<'_, Result<Option<SessionRecord>, StoreError>> {
-        self.inner.find(token)
-    }
-
-    fn load<'a>(
-        &'a self,
-        take: &'a mut (dyn FnMut(Vec<SessionRecord>) + Send),
-    ) -> Pending<'a, Result<(), StoreError>> {
-        SessionStore::load(&*self.inner, take)
-    }
-
-    fn forget(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>> {
-        self.inner.forget(before)
-    }
 }

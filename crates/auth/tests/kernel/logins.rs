@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{LoginRequest, Presented, PresentedPassword, Reason};
+use auth::{Change, LoginRequest, Presented, PresentedPassword, Reason};
 use testkit::suites::realms::username;
 
-use crate::house::{HERE, House, PASSWORD, ip, request, scope, token, user, with_password};
+use crate::house::{ATTEMPTS, HERE, House, PASSWORD, ip, request, scope, token, user, with_password};
 
 fn why<T>(result: Result<T, Reason>) -> Reason {
     result.err().expect("nobody")
@@ -149,7 +149,7 @@ async fn asvs_109_every_refused_credential_is_told_to_the_witness_once() {
     let house = House::new().await;
     house.login("alice", 1).await;
     house.basic("alice", PASSWORD).await.ok().unwrap();
-    assert!(house.notebook.take().is_empty());
+    assert!(house.notebook.failures().is_empty());
     let _wrong = house.try_login("Alice", "wrong", 2).await;
     let _unknown = house.basic("nobody", PASSWORD).await;
     let elsewhere = LoginRequest { realm: Box::from("nowhere"), ..request("alice", PASSWORD, HERE) };
@@ -157,7 +157,7 @@ async fn asvs_109_every_refused_credential_is_told_to_the_witness_once() {
     let none = PresentedPassword { realm: Box::from("native"), username: username("bob"), password: None };
     let _none = house.ask(Presented { password: Some(none), ..Presented::default() }).await;
     assert_eq!(
-        house.notebook.take(),
+        house.notebook.failures(),
         [
             format!("native Alice {HERE} wrong_password"),
             format!("native nobody {HERE} unknown_user"),
@@ -165,4 +165,39 @@ async fn asvs_109_every_refused_credential_is_told_to_the_witness_once() {
             format!("native bob {HERE} wrong_password"),
         ]
     );
+}
+
+#[tokio::test]
+async fn an_app_that_must_exist_is_missed_only_by_whoever_has_the_password() {
+    let house = House::new().await;
+    let shop = auth::App {
+        id: auth::AppName::parse("shop").unwrap(),
+        name: "Shop".to_owned(),
+        description: String::new(),
+        properties: Box::from("{}"),
+        created: testkit::suites::clock::START,
+        updated: testkit::suites::clock::START,
+    };
+    let mut number = 0;
+    let mut login = async |name: &str, password: &str, app_must_exist| {
+        number += 1;
+        let app = Some(shop.id.clone());
+        let request = LoginRequest { app, app_must_exist, ..request(name, password, HERE) };
+        house.kernel.login(&token(number), request).await.map(|login| login.session.app.clone())
+    };
+    assert_eq!(login("alice", "wrong", true).await, Err(Reason::WrongPassword));
+    assert_eq!(login("nobody", PASSWORD, true).await, Err(Reason::UnknownUser));
+    assert_eq!(login("alice", PASSWORD, true).await, Err(Reason::UnknownApp));
+    assert_eq!(house.store.session_count(), 0);
+    assert_eq!(login("alice", PASSWORD, false).await, Ok(Some(shop.id.clone())), "elsewhere it is a name");
+    house.make(vec![Change::PutApp(Box::new(shop.clone()))]).await;
+    assert_eq!(login("alice", PASSWORD, true).await, Ok(Some(shop.id.clone())));
+    house.make(vec![Change::DeleteApp(shop.id.clone())]).await;
+    assert_eq!(login("alice", PASSWORD, true).await, Err(Reason::UnknownApp));
+    // Without an app there is none to miss; and who asked for a missing one did not guess at a password.
+    let without = LoginRequest { app_must_exist: true, ..request("alice", PASSWORD, HERE) };
+    assert!(house.kernel.login(&token(900), without).await.is_ok());
+    for _ in 0..ATTEMPTS * 2 {
+        assert_eq!(login("alice", PASSWORD, true).await, Err(Reason::UnknownApp));
+    }
 }

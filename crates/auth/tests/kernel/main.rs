@@ -6,12 +6,20 @@
     reason = "all of it is test code; clippy sees only the `#[test]` functions as such"
 )]
 
+mod caps;
 mod directory;
+mod ends;
+mod events;
 mod exchange;
 mod forgeries;
 mod house;
+mod keys;
 mod logins;
 mod model;
+mod oracle;
+mod owed;
 mod races;
+mod realms;
+mod revocation;
 mod sessions;
 mod throttle;

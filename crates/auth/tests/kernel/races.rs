@@ -1,12 +1,15 @@
 //! What happens in between: the user changes while his password is looked at or his session is written. Whoever changed
 //! him was told "done", so nothing that was begun before may count after.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
-use auth::{Change, EndReason, LoginRequest, Reason, User};
+use auth::{AtCap, Change, EndReason, LoginRequest, Reason, SessionCap, User};
 use tokio::task::JoinHandle;
 
-use crate::house::{HERE, House, PASSWORD, ip, put, request, scope, token, user, with_password};
+use crate::house::{
+    HERE, House, PASSWORD, api_key, ip, put, put_key, realms, request, scope, token, user, with_password,
+};
 
 impl House {
     fn begin_login(&self, name: &'static str, number: u64) -> JoinHandle<Result<(), Reason>> {
@@ -32,7 +35,7 @@ impl House {
 
     async fn end_all_of(&self, name: &str) {
         let live = self.kernel.sessions().live_of(&user(name).id);
-        self.kernel.end(&live, EndReason::UserChanged).await.unwrap();
+        self.kernel.end(&live, EndReason::UserChanged, None).await.unwrap();
     }
 }
 
@@ -72,7 +75,7 @@ async fn a_user_made_anew_while_he_was_looked_at_is_another() {
     house.looked(1).await;
     let anew = User { created: house.kernel.clock().now(), ..user("alice") };
     let changes = vec![Change::DeleteUser(anew.id), put(anew)];
-    house.kernel.directory().change(|_| Ok::<_, ()>((changes, ()))).await.unwrap();
+    house.make(changes).await;
     house.realm.release();
     assert_eq!(login.await.unwrap(), Err(Reason::WrongPassword));
 }
@@ -107,7 +110,7 @@ async fn two_logins_that_both_rehash_both_count() {
 async fn case_24_a_session_that_was_being_written_while_its_user_changed_never_lives() {
     for disable in [true, false] {
         let house = House::new().await;
-        house.sessions.hold();
+        house.held.hold();
         let login = house.begin_login("alice", 1);
         house.written(1).await;
         // The operation: change the user, then end what he has. It cannot see the session that is not there yet.
@@ -117,7 +120,7 @@ async fn case_24_a_session_that_was_being_written_while_its_user_changed_never_l
             house.set_password("alice", "battery staple").await;
         }
         house.end_all_of("alice").await;
-        house.sessions.release();
+        house.held.release();
         let expected = if disable { Reason::UserDisabled } else { Reason::WrongPassword };
         assert_eq!(login.await.unwrap(), Err(expected));
         house.change("alice", |user| user.enabled = true).await;
@@ -141,7 +144,10 @@ fn asvs_2_two_logins_at_once_under_a_cap_leave_one_session() {
             let mut live = Vec::new();
             for round in 0..200 {
                 start.wait();
-                let capped = LoginRequest { max_sessions: Some(1), ..request("alice", PASSWORD, HERE) };
+                let capped = LoginRequest {
+                    cap: Some(SessionCap { most: 1, then: AtCap::EndOldest }),
+                    ..request("alice", PASSWORD, HERE)
+                };
                 runtime.block_on(kernel.login(&token(round * 2 + which), capped)).ok().unwrap();
                 start.wait();
                 live.push(kernel.sessions().live_of(&user("alice").id).len());
@@ -151,5 +157,43 @@ fn asvs_2_two_logins_at_once_under_a_cap_leave_one_session() {
     });
     for login in logins {
         assert!(login.join().unwrap().into_iter().all(|live| live == 1));
+    }
+}
+
+/// Somebody asks all the time, on a thread of his own. Whatever he asks after the change was answered is refused.
+#[test]
+fn case_24_no_request_passes_after_the_change_was_answered() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let house = Arc::new(runtime().block_on(House::new()));
+    let off = || realms(&house.realm, false);
+    let (alice, gone) = (user("alice").id, api_key(1, "alice").id);
+    let disabled = User { enabled: false, ..user("alice") };
+    for change in [Some(Change::DeleteKey(gone)), Some(Change::DeleteUser(alice)), Some(put(disabled)), None]
+    {
+        for _ in 0..20 {
+            let made = vec![Change::DeleteKey(gone), put(user("alice")), put_key(api_key(1, "alice"))];
+            runtime().block_on(house.make(made));
+            runtime().block_on(house.set(realms(&house.realm, true)));
+            let answered = Arc::new(AtomicBool::new(false));
+            let asking = std::thread::spawn({
+                let (house, answered) = (Arc::clone(&house), Arc::clone(&answered));
+                move || {
+                    let runtime = runtime();
+                    loop {
+                        let was_answered = answered.load(Ordering::SeqCst);
+                        let passed = runtime.block_on(house.show_key(1)).is_ok();
+                        if was_answered {
+                            return passed;
+                        }
+                    }
+                }
+            });
+            match &change {
+                Some(change) => runtime().block_on(house.make(vec![change.clone()])),
+                None => runtime().block_on(house.set(off())),
+            }
+            answered.store(true, Ordering::SeqCst);
+            assert!(!asking.join().unwrap(), "{change:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth::{AuthMethod, EndReason, Presented, Reason, Scope};
+use auth::{AtCap, AuthMethod, EndReason, Presented, Reason, Scope, SessionCap};
 
 use crate::house::{
     HERE, House, IDLE, MAXIMUM, PASSWORD, ip, request, scope, token, with_password, with_session,
@@ -94,17 +94,17 @@ async fn reasons_are_kept_for_a_day_and_then_forgotten() {
     house.login("bob", 2).await;
     house.kernel.logout(&token(2), &scope()).await.unwrap();
     house.clock.advance(IDLE + SECOND);
-    house.kernel.sessions().sweep().await.unwrap();
+    house.kernel.sweep().await.unwrap();
     assert_eq!(house.on_disk(1).await.unwrap().ended.unwrap().reason, EndReason::Idle);
     let house = house.restarted().await;
     assert_eq!(why(house.show(1).await), Reason::SessionIdle);
     house.clock.advance(auth::limits::REASON_KEPT - IDLE);
-    let (_, forgotten) = house.kernel.sessions().sweep().await.unwrap();
+    let (_, forgotten) = house.kernel.sessions().sweep(|_, _| ()).await.unwrap();
     assert_eq!(forgotten, 1, "bob's logout is older than a day, alice's idling is not");
     assert_eq!(why(house.show(1).await), Reason::SessionIdle);
     assert_eq!(why(house.show(2).await), Reason::SessionUnknown);
     house.clock.advance(IDLE + SECOND);
-    house.kernel.sessions().sweep().await.unwrap();
+    house.kernel.sweep().await.unwrap();
     assert!(house.on_disk(1).await.is_none() && house.kernel.sessions().table().is_empty());
 }
 
@@ -177,7 +177,10 @@ async fn asvs_6_a_login_over_a_session_replaces_it() {
 #[tokio::test]
 async fn asvs_2_the_cap_evicts_the_longest_idle() {
     let house = House::new().await;
-    let capped = |name| auth::LoginRequest { max_sessions: Some(2), ..request(name, PASSWORD, HERE) };
+    let capped = |name| auth::LoginRequest {
+        cap: Some(SessionCap { most: 2, then: AtCap::EndOldest }),
+        ..request(name, PASSWORD, HERE)
+    };
     for number in 1..=2 {
         assert_eq!(house.kernel.login(&token(number), capped("alice")).await.ok().unwrap().replaced, 0);
         house.clock.advance(SECOND);
@@ -230,15 +233,18 @@ async fn a_logout_that_cannot_be_written_is_not_done_and_dead_in_memory() {
 async fn a_login_whose_eviction_cannot_be_written_leaves_no_live_session() {
     let house = House::new().await;
     house.login("alice", 1).await;
-    house.sessions.hold();
-    let capped = auth::LoginRequest { max_sessions: Some(1), ..request("alice", PASSWORD, HERE) };
+    house.held.hold();
+    let capped = auth::LoginRequest {
+        cap: Some(SessionCap { most: 1, then: AtCap::EndOldest }),
+        ..request("alice", PASSWORD, HERE)
+    };
     let kernel = std::sync::Arc::clone(&house.kernel);
     let login = tokio::spawn(async move { kernel.login(&token(2), capped).await.map(|_| ()) });
     while house.store.session_count() < 2 {
         tokio::task::yield_now().await;
     }
     house.store.refuse(Some("disk full"));
-    house.sessions.release();
+    house.held.release();
     assert_eq!(why(login.await.unwrap()), Reason::StoreFailed);
     assert!(matches!(house.show(2).await, Err(Reason::SessionEnded(_))));
 }
@@ -250,9 +256,48 @@ async fn asvs_12_ends_by_id_and_in_groups_are_counted_once() {
     let second = house.login("alice", 2).await.session;
     assert!(house.kernel.sessions().table().by_id(&first.id).is_some());
     let both = [first, second];
-    assert_eq!(house.kernel.end(&both, EndReason::Revoked).await.unwrap(), 2);
+    assert_eq!(house.kernel.end(&both, EndReason::Revoked, None).await.unwrap(), 2);
     assert_eq!(house.kernel.sessions().live_of(&both[0].user).len(), 0);
     house.clock.advance(SECOND);
-    assert_eq!(house.kernel.end(&both, EndReason::Logout).await.unwrap(), 0);
+    assert_eq!(house.kernel.end(&both, EndReason::Logout, None).await.unwrap(), 0);
     assert_eq!(why(house.show(1).await), Reason::SessionEnded(EndReason::Revoked));
+}
+
+/// The sessions of the table by their ids, in steps of at most `most`.
+fn walked(house: &House, most: usize) -> Vec<auth::SessionId> {
+    let table = house.kernel.sessions().table();
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let step = table.page(after, most, |_| true);
+        ids.extend(step.found.iter().map(|session| session.id));
+        match step.next {
+            Some(next) => after = Some(next),
+            None => return ids,
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_can_be_shown_can_be_listed_until_he_is_forgotten() {
+    let house = House::new().await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        ids.push(house.login(["alice", "bob"][number as usize % 2], number).await.session.id);
+    }
+    house.kernel.logout(&token(3), &scope()).await.unwrap();
+    ids.sort_unstable();
+    let again = house.restarted().await;
+    for house in [&house, &again] {
+        for most in [1, 3, 10, 11] {
+            assert_eq!(walked(house, most), ids, "ended ones too, for a day");
+        }
+        assert!(ids.iter().all(|id| house.kernel.sessions().table().by_id(id).is_some()));
+    }
+    house.clock.advance(auth::limits::REASON_KEPT + IDLE + SECOND);
+    // What timed out is noted by one sweep, and forgotten by the next, its day being over as well.
+    for _ in 0..2 {
+        house.kernel.sweep().await.unwrap();
+    }
+    assert!(walked(&house, 5).is_empty());
+    assert!(ids.iter().all(|id| house.kernel.sessions().table().by_id(id).is_none()));
 }

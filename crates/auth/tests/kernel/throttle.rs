@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use auth::{DirectoryStore, Reason};
+use auth::limits::{GUESS_PAUSE, GUESS_WINDOW, MAX_GUESSES};
+use auth::{DirectoryStore, Presented, Reason};
 
-use crate::house::{ATTEMPTS, HERE, House, PASSWORD, WINDOW, ip, request, scope, token, with_password};
+use crate::house::{
+    ATTEMPTS, HERE, House, PASSWORD, WINDOW, ip, request, scope, token, with_key, with_password, with_session,
+};
 
 const STRANGER: &str = "198.51.100.7";
 
@@ -178,4 +181,72 @@ async fn housekeeping_forgets_old_counts_and_frees_nobody() {
     house.clock.advance(std::time::Duration::from_secs(2 * 86_400));
     let kept = house.store.load_attempts().await.unwrap().len();
     assert_eq!(house.kernel.forget_attempts().await.unwrap(), kept as u64 - 1, "bob's address is remembered");
+}
+
+impl House {
+    /// Guesses at a session and at a key from `address`: the pause before each answer.
+    async fn guess(&self, address: &str, guess: Presented) -> Option<std::time::Duration> {
+        let refused = self.kernel.authenticate(guess, &scope(), ip(address), true).await;
+        self.kernel.slowed(&refused.err().expect("a guess is wrong"), ip(address))
+    }
+}
+
+#[tokio::test]
+async fn asvs_33_the_hundred_and_first_guess_is_answered_late() {
+    let house = House::new().await;
+    house.login("alice", 1).await;
+    // Sessions and keys, well formed or not, are one count.
+    let guesses = || {
+        [
+            with_session(700),
+            with_key(7),
+            Presented { session: Some(None), ..Presented::default() },
+            Presented { key: Some(None), ..Presented::default() },
+        ]
+    };
+    let mut count = 0;
+    while count < MAX_GUESSES {
+        for guess in guesses() {
+            assert_eq!(house.guess(STRANGER, guess).await, None, "{count}");
+            count += 1;
+        }
+    }
+    house.notebook.told();
+    for guess in guesses() {
+        assert_eq!(house.guess(STRANGER, guess).await, Some(GUESS_PAUSE));
+    }
+    let told = house.notebook.told();
+    assert_eq!(told.len(), 1, "once, however many follow: {told:?}");
+    assert_eq!((&*told[0].event, &*told[0].fields["client.address"]), ("guessing", STRANGER));
+    assert_eq!(house.guess(HERE, with_session(700)).await, None, "others are not slowed");
+    // Nobody is locked out: what is known is let in from there as ever.
+    let shown = house.kernel.authenticate(with_session(1), &scope(), ip(STRANGER), true).await;
+    assert!(shown.is_ok());
+
+    house.clock.advance(GUESS_WINDOW - std::time::Duration::from_millis(1));
+    assert_eq!(house.guess(STRANGER, with_session(700)).await, Some(GUESS_PAUSE));
+    house.clock.advance(std::time::Duration::from_millis(1));
+    for _ in 0..MAX_GUESSES {
+        assert_eq!(house.guess(STRANGER, with_session(700)).await, None);
+    }
+    assert_eq!(house.guess(STRANGER, with_session(700)).await, Some(GUESS_PAUSE));
+    assert_eq!(house.notebook.told().len(), 1, "and once more in the next window");
+}
+
+#[tokio::test]
+async fn asvs_33_only_what_was_never_given_out_is_a_guess() {
+    let house = House::new().await;
+    house.login("alice", 1).await;
+    house.login("bob", 2).await;
+    house.kernel.logout(&token(1), &scope()).await.unwrap();
+    house.clock.advance(crate::house::IDLE);
+    for _ in 0..=MAX_GUESSES {
+        for shown in [with_session(1), with_session(2), Presented::default()] {
+            assert_eq!(house.guess(STRANGER, shown).await, None);
+        }
+        for reason in [Reason::WrongPassword, Reason::KeyExpired, Reason::Forbidden, Reason::UnknownUser] {
+            assert_eq!(house.kernel.slowed(&reason, ip(STRANGER)), None);
+        }
+    }
+    assert_eq!(house.guess(STRANGER, with_session(700)).await, None, "none of them was counted");
 }

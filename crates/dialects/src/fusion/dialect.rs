@@ -1,31 +1,73 @@
 //! The dialect: which paths are ours, which credentials a request shows, how the backend is told who it is.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::Services;
+use api::explain::Place;
 use auth::permission::{Matrix, Method};
 use auth::trust::Authenticated;
-use auth::{BearerText, Presented, Reason, Scope, SessionLimits, SessionToken};
+use auth::{BearerText, KeyText, Presented, Reason, Scope, SessionCap, SessionLimits, SessionToken};
 use gateway::{Answer, Claim, Clean, Destination, Dialect, Refusal};
 use zeroize::Zeroizing;
 
 use super::cookie::{self, CookieSettings};
 use super::endpoint::{self, Endpoint, Listed, Operation};
-use super::refusals;
+use super::explain::{self, Foreknowledge};
+use super::{openapi, refusals};
 use crate::basic::{self, Scheme};
 
 /// The realm where none is named.
 pub(super) const DEFAULT_REALM: &str = "native";
+
+/// The query parameter by which `GET /session` only looks.
+const PEEK: &str = "peek";
+
+/// The query parameter that names the realm of the credentials.
+pub(super) const REALM_PARAMETER: &str = "realmName";
+
+/// The query parameter that carries an API key.
+pub(super) const API_KEY_PARAMETER: &str = "apiKey";
+
+/// The first segment of the paths below which there are logins too.
+const LOGINS_ELSEWHERE: &str = "apps";
 
 /// Which of our endpoints this mount answers; the others are the backend's.
 #[derive(Clone, Debug)]
 pub struct OwnEndpoints(pub Vec<&'static str>);
 
 impl OwnEndpoints {
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains(&name)
     }
+
+    pub(super) fn whose(&self, method: Method, below: &str) -> Whose {
+        let path = below.strip_prefix('/').unwrap_or(below);
+        let first = path.split('/').next().unwrap_or_default();
+        // The mount itself is ours whatever the settings say; below it, what they say. A login is one wherever it is.
+        let mine = path.is_empty() || self.has(first);
+        if !mine && first != LOGINS_ELSEWHERE {
+            return Whose::Backend;
+        }
+        match Operation::at(method, path) {
+            Ok(Operation::CreateSession) if self.has("session") => Whose::Ours(Operation::CreateSession),
+            Ok(Operation::CreateSession) => Whose::Backend,
+            _ if !mine => Whose::Backend,
+            Ok(operation) => Whose::Ours(operation),
+            Err(Some(allow)) => Whose::NotAllowed(allow),
+            // Ours, and nothing is there.
+            Err(None) => Whose::Ours(Operation::Nothing),
+        }
+    }
+}
+
+/// Whose a request below the mount is.
+pub(super) enum Whose {
+    Ours(Operation),
+    /// Ours, but not with this method; the methods that are.
+    NotAllowed(&'static str),
+    Backend,
 }
 
 /// What a dialect is made of: the mount's settings and the operations.
@@ -38,14 +80,18 @@ pub struct FusionParts {
     pub scope: Scope,
     /// The limits of its sessions.
     pub limits: SessionLimits,
-    /// Live sessions of one user at the most.
-    pub max_sessions_per_user: Option<usize>,
+    /// Live sessions of one user at the most, and what happens to a login beyond that.
+    pub cap: Option<SessionCap>,
+    /// The query parameter by which a request says that it is no activity.
+    pub no_refresh_query: Option<Box<str>>,
     /// Which of our endpoints it answers.
     pub own: OwnEndpoints,
     /// Whether a 401 asks for Basic.
     pub basic_challenge: bool,
     /// The one-time token that allows the first start from elsewhere than this machine.
     pub setup_token: Option<Arc<Zeroizing<String>>>,
+    /// What the settings alone say of a request, for those who have it explained.
+    pub foreknown: Foreknowledge,
 }
 
 /// The dialect of one mount.
@@ -60,8 +106,8 @@ impl Fusion {
     pub fn new(parts: FusionParts) -> Self {
         let parts = Arc::new(parts);
         let endpoints = Operation::ALL
-            .into_iter()
-            .map(|operation| {
+            .iter()
+            .map(|&operation| {
                 let endpoint: Arc<dyn Destination> =
                     Arc::new(Endpoint { operation, parts: Arc::clone(&parts) });
                 (operation, endpoint)
@@ -75,6 +121,23 @@ impl Fusion {
         endpoint::listed()
     }
 
+    /// The OpenAPI 3.1 document of every endpoint of ours, for a mount at this path.
+    #[must_use]
+    pub fn description(mount: &str) -> serde_json::Value {
+        openapi::document(mount)
+    }
+
+    /// What is at a path below a mount that answers `own` itself: for those who have it explained.
+    #[must_use]
+    pub fn place(own: &OwnEndpoints, foreknown: &Foreknowledge, method: Method, below: &str) -> Place {
+        explain::place(own, foreknown, method, below)
+    }
+
+    /// Whether a path below the mount is `GET /session`'s, and ours.
+    fn is_who_am_i(&self, below: &str) -> bool {
+        below == "/session" && self.parts.own.has("session")
+    }
+
     fn own(&self, operation: Operation) -> Claim {
         self.endpoints.get(&operation).map_or(Claim::Backend, |own| Claim::Own(Arc::clone(own)))
     }
@@ -86,17 +149,10 @@ impl Dialect for Fusion {
     }
 
     fn claim(&self, method: Method, below: &str) -> Claim {
-        let path = below.strip_prefix('/').unwrap_or(below);
-        let first = path.split('/').next().unwrap_or_default();
-        // The mount itself is ours whatever the settings say; below it, what they say.
-        if !path.is_empty() && !self.parts.own.has(first) {
-            return Claim::Backend;
-        }
-        match Operation::at(method, path) {
-            Ok(operation) => self.own(operation),
-            Err(Some(allow)) => Claim::NotAllowed(allow),
-            // Ours, and nothing is there.
-            Err(None) => self.own(Operation::Nothing),
+        match self.parts.own.whose(method, below) {
+            Whose::Ours(operation) => self.own(operation),
+            Whose::NotAllowed(allow) => Claim::NotAllowed(allow),
+            Whose::Backend => Claim::Backend,
         }
     }
 
@@ -121,14 +177,18 @@ impl Dialect for Fusion {
             Some(Scheme::Bearer(token)) => presented.bearer = Some(BearerText::new(token.to_owned())),
             Some(Scheme::Other) | None => {}
         }
-        if presented.bearer.is_none() {
-            presented.bearer = api_key(request);
-        }
+        presented.key = api_key(request)?;
         Ok(presented)
     }
 
-    fn counts_as_activity(&self, request: &Clean<'_>) -> bool {
-        request.query().is_none() || !request.query_values("_noSessionRefresh").any(|value| value == b"true")
+    fn credential_parameters(&self) -> &'static [&'static str] {
+        &[API_KEY_PARAMETER]
+    }
+
+    fn counts_as_activity(&self, request: &Clean<'_>, below: &str) -> bool {
+        let flag = self.parts.no_refresh_query.as_deref();
+        request.query().is_none()
+            || !(flag.is_some_and(|flag| says(request, flag)) || self.is_who_am_i(below) && peeks(request))
     }
 
     fn refuse(&self, refusal: &Refusal, request: Option<&Clean<'_>>) -> Answer {
@@ -164,6 +224,16 @@ impl Dialect for Fusion {
     }
 }
 
+/// Whether a request for who it is only looks.
+pub(super) fn peeks(request: &Clean<'_>) -> bool {
+    says(request, PEEK)
+}
+
+/// Whether this flag is set in the query.
+fn says(request: &Clean<'_>, flag: &str) -> bool {
+    request.query_values(flag).any(|value| value == b"true")
+}
+
 /// The session cookie that a request shows. An empty one is none; two with different values are refused.
 pub(super) fn session(request: &Clean<'_>) -> Result<Option<Option<SessionToken>>, Refusal> {
     let mut shown: Option<&[u8]> = None;
@@ -182,7 +252,7 @@ pub(super) fn realm(request: &Clean<'_>) -> Result<Box<str>, Refusal> {
         return Ok(Box::from(DEFAULT_REALM));
     }
     let mut named: Option<Vec<u8>> = None;
-    for value in request.query_values("realmName") {
+    for value in request.query_values(REALM_PARAMETER) {
         if named.as_ref().is_some_and(|named| *named != value) {
             return Err(Refusal::BadRequest("realmName is given twice"));
         }
@@ -194,12 +264,16 @@ pub(super) fn realm(request: &Clean<'_>) -> Result<Box<str>, Refusal> {
     }))
 }
 
-fn api_key(request: &Clean<'_>) -> Option<BearerText> {
-    let header = request.values("x-api-key").next().or_else(|| request.values("apikey").next());
-    if let Some(value) = header {
-        return Some(BearerText::new(String::from_utf8_lossy(value).into_owned()));
+/// The API key that a request shows, in a field or in the query. An empty one is none; two with different texts are refused.
+fn api_key(request: &Clean<'_>) -> Result<Option<Option<KeyText>>, Refusal> {
+    let fields = request.values("x-api-key").chain(request.values("apikey")).map(Cow::Borrowed);
+    let query = request.query().map(|_| request.query_values(API_KEY_PARAMETER).map(Cow::Owned));
+    let mut shown: Option<Cow<'_, [u8]>> = None;
+    for value in fields.chain(query.into_iter().flatten()).filter(|value| !value.is_empty()) {
+        if shown.as_ref().is_some_and(|shown| *shown != value) {
+            return Err(Refusal::BadRequest("two different API keys"));
+        }
+        shown = Some(value);
     }
-    request.query()?;
-    let key = request.query_values("apiKey").next()?;
-    Some(BearerText::new(String::from_utf8_lossy(&key).into_owned()))
+    Ok(shown.map(|value| std::str::from_utf8(&value).ok().and_then(KeyText::presented)))
 }

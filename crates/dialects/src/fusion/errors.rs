@@ -9,8 +9,13 @@ pub(super) fn said(error: Error) -> Refusal {
     match error {
         Error::Kernel(reason) => Refusal::Auth(reason),
         Error::NotFound => Refusal::NotFound,
+        Error::PreconditionFailed => Refusal::PreconditionFailed,
         Error::Conflict(why) => Refusal::Conflict(why),
         Error::Invalid { field, why } => Refusal::Invalid { field, why },
-        Error::WeakPassword(weakness) => Refusal::WeakPassword(weakness.to_string()),
+        Error::WeakPassword(weakness) => Refusal::WeakPassword {
+            why: weakness.to_string(),
+            score: weakness.strength.score,
+            suggestions: weakness.strength.suggestions,
+        },
     }
 }

@@ -1,14 +1,17 @@
 //! Users, roles and sessions as JSON, with this dialect's names.
 
-use auth::Moment;
 use auth::directory::{Account, CompiledRole};
 use auth::permission::Permission;
 use auth::sessions::Session as LiveSession;
+use auth::{Moment, SessionId};
 use gateway::{Answer, Refusal, Visit};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use super::refusals::JSON;
+use super::openapi::forms;
+use super::refusals::{JSON, Strength};
 
 /// An answer with this body.
 pub(super) fn answer(status: u16, body: &impl Serialize) -> Answer {
@@ -28,7 +31,7 @@ pub(super) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal>
 
 /// As [`read`], and tells an administrator what is wrong with his body.
 pub(super) fn read_explained<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
-    read_or(visit, |error| Refusal::Invalid { field: "body", why: error.to_string() })
+    read_or(visit, |error| Refusal::invalid("body", error))
 }
 
 fn read_or<T: DeserializeOwned>(
@@ -58,23 +61,44 @@ fn read_or<T: DeserializeOwned>(
     serde_json::from_slice(&visit.body).map_err(wrong)
 }
 
+/// The text of a JSON object that was sent, for operations that keep it.
+///
+/// # Errors
+/// 400 naming `field` where it is no object.
+pub(super) fn sent_object(field: &'static str, sent: Option<Value>) -> Result<Option<String>, Refusal> {
+    match sent {
+        None => Ok(None),
+        Some(sent @ Value::Object(_)) => Ok(Some(sent.to_string())),
+        Some(_) => Err(Refusal::invalid(field, "is no JSON object")),
+    }
+}
+
+/// A JSON object that was kept as text.
+pub(super) fn kept_object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(serde_json::Map::new()))
+}
+
 fn stamp<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
 }
 
 /// A user.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct User<'a> {
+    #[schemars(schema_with = "forms::id")]
     id: &'a str,
     username: &'a str,
     realm_name: &'a str,
     role_names: Vec<&'a str>,
+    #[schemars(with = "Vec<forms::Permission>")]
     permissions: &'a [Permission],
     enabled: bool,
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     created_at: Moment,
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     updated_at: Moment,
 }
 
@@ -94,18 +118,32 @@ impl<'a> User<'a> {
     }
 }
 
+/// A user whose password was just set, with what zxcvbn says of it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserWithStrength<'a> {
+    #[serde(flatten)]
+    pub(super) user: User<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) strength: Option<Strength<'a>>,
+}
+
 /// A role.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Role<'a> {
+    #[schemars(schema_with = "forms::id")]
     id: String,
     name: &'a str,
     desc: &'a str,
+    #[schemars(with = "Vec<forms::Permission>")]
     permissions: &'a [Permission],
     ui_permissions: &'a [String],
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     created_at: Moment,
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     updated_at: Moment,
 }
 
@@ -125,17 +163,22 @@ impl<'a> Role<'a> {
 }
 
 /// The answer to "who am I".
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Described<'a> {
     pub(super) user: User<'a>,
     pub(super) roles: Vec<Role<'a>>,
+    /// The session that was shown, where the client only looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session: Option<Session<'a>>,
 }
 
 /// A session, without its token.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Session<'a> {
+    #[schemars(schema_with = "forms::id")]
     id: String,
+    #[schemars(schema_with = "forms::id")]
     user_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'a str>,
@@ -147,19 +190,35 @@ pub(super) struct Session<'a> {
     address: String,
     user_agent: Option<&'a str>,
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     created_at: Moment,
     #[serde(serialize_with = "stamp")]
+    #[schemars(schema_with = "forms::moment")]
     last_seen_at: Moment,
+    /// Whether it is the one that asks; among one's own only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<bool>,
     /// Whole seconds; 0 for a session that has ended.
     idle_seconds_left: u64,
     max_seconds_left: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "forms::moment")]
     ended_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_reason: Option<&'a str>,
 }
 
 impl<'a> Session<'a> {
+    /// One of the caller's, of which `current` is the one that asks.
+    pub(super) fn one_of_mine(
+        session: &'a LiveSession,
+        account: Option<&'a Account>,
+        now: Moment,
+        current: Option<SessionId>,
+    ) -> Self {
+        Self { current: Some(current == Some(session.id)), ..Self::of(session, account, now) }
+    }
+
     pub(super) fn of(session: &'a LiveSession, account: Option<&'a Account>, now: Moment) -> Self {
         let ended = session.ended(now);
         let left = |deadline: Moment| if ended.is_some() { 0 } else { deadline.since(now).as_secs() };
@@ -175,6 +234,7 @@ impl<'a> Session<'a> {
             user_agent: session.origin.user_agent.as_deref(),
             created_at: session.created,
             last_seen_at: session.last_seen(),
+            current: None,
             idle_seconds_left: left(session.last_seen().plus(session.limits.idle_timeout)),
             max_seconds_left: left(session.created.plus(session.limits.max_lifetime)),
             ended_at: ended.map(|ended| ended.at.to_string()),

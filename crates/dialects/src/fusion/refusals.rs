@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use auth::Reason;
 use gateway::{Answer, Clean, Refusal};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dialect::{DEFAULT_REALM, realm};
@@ -18,8 +19,9 @@ pub(super) fn say(refusal: &Refusal, request: Option<&Clean<'_>>, basic_challeng
         Refusal::Invalid { field, why } => {
             super::json::answer(status, &Explained { code, field, message: why })
         }
-        Refusal::WeakPassword(why) => {
-            super::json::answer(status, &Explained { code, field: "password", message: why })
+        Refusal::WeakPassword { why, score, suggestions } => {
+            let strength = Strength { score: *score, suggestions };
+            super::json::answer(status, &Weak { code, field: "password", message: why, strength })
         }
         Refusal::Conflict(why) => super::json::answer(status, &Conflict { code, message: why }),
         _ => Answer::with_body(status, JSON, format!("{{\"code\":\"{code}\"}}").into_bytes()),
@@ -38,15 +40,36 @@ pub(super) fn say(refusal: &Refusal, request: Option<&Clean<'_>>, basic_challeng
 }
 
 /// What is wrong with a field, for the person who sent it.
-#[derive(Serialize)]
-struct Explained<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Explained<'a> {
     code: &'a str,
     field: &'a str,
     message: &'a str,
 }
 
-#[derive(Serialize)]
-struct Conflict<'a> {
+/// What is weak about a password.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Weak<'a> {
+    code: &'a str,
+    field: &'a str,
+    message: &'a str,
+    strength: Strength<'a>,
+}
+
+/// How strong a password is, as zxcvbn judges it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Strength<'a> {
+    /// From 0 (guessed at once) to 4.
+    #[schemars(range(max = 4))]
+    pub(super) score: u8,
+    /// What would make it stronger.
+    pub(super) suggestions: &'a [String],
+}
+
+/// Why what is there does not allow it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Conflict<'a> {
     code: &'a str,
     message: &'a str,
 }
@@ -57,8 +80,9 @@ pub(super) fn status_and_code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::Auth(reason) => of_reason(reason),
         Refusal::Head { status, .. } => (*status, of_head(*status)),
         Refusal::Path(_) | Refusal::BadRequest(_) | Refusal::Invalid { .. } => (400, "bad-request"),
-        Refusal::WeakPassword(_) => (400, "invalid-password"),
+        Refusal::WeakPassword { .. } => (400, "invalid-password"),
         Refusal::Conflict(_) => (409, "conflict"),
+        Refusal::PreconditionFailed => (412, "precondition-failed"),
         Refusal::NotFound => (404, "not-found"),
         Refusal::MethodNotAllowed { .. } => (405, "method-not-allowed"),
         Refusal::MethodUnknown => (501, "not-implemented"),
@@ -89,7 +113,10 @@ fn of_reason(reason: &Reason) -> (u16, &'static str) {
         | Reason::UserDisabled
         | Reason::MalformedCredentials(_) => (401, "invalid-credentials"),
         Reason::TooManyAttempts { .. } => (429, "too-many-attempts"),
-        Reason::InvalidToken => (401, "invalid-token"),
+        Reason::InvalidToken | Reason::KeyExpired => (401, "invalid-token"),
+        Reason::TooManySessions => (403, "session-limit"),
+        Reason::UnknownApp => (404, "not-found"),
+        Reason::NotRecent => (403, "reauthentication-required"),
         Reason::Forbidden | Reason::CrossSite => (403, "forbidden"),
         Reason::StoreFailed => (503, "store-unavailable"),
     }
@@ -188,6 +215,10 @@ mod tests {
             Reason::UserDisabled,
             Reason::TooManyAttempts { retry_after: Duration::from_secs(1) },
             Reason::InvalidToken,
+            Reason::KeyExpired,
+            Reason::TooManySessions,
+            Reason::UnknownApp,
+            Reason::NotRecent,
             Reason::Forbidden,
             Reason::CrossSite,
             Reason::StoreFailed,
@@ -216,6 +247,10 @@ mod tests {
             "user_disabled          401 invalid-credentials\n",
             "too_many_attempts      429 too-many-attempts\n",
             "invalid_token          401 invalid-token\n",
+            "key_expired            401 invalid-token\n",
+            "too_many_sessions      403 session-limit\n",
+            "unknown_app            404 not-found\n",
+            "not_recent             403 reauthentication-required\n",
             "forbidden              403 forbidden\n",
             "cross_site             403 forbidden\n",
             "store_failed           503 store-unavailable\n",

@@ -4,18 +4,22 @@ use api::sessions::{create, describe as describing, end as ending};
 use auth::trust::Permit;
 use auth::{AppName, LoginRequest, Origin, Password, SessionToken, Username};
 use gateway::{Answer, Refusal, Visit};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::cookie;
-use super::dialect::{FusionParts, realm, session};
+use super::dialect::{FusionParts, peeks, realm, session};
 use super::errors::said;
 use super::json;
+use super::openapi::forms;
 
 /// The body of a login. Further keys are ignored; a key given twice is an error.
-#[derive(Deserialize)]
-struct Login {
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Login {
+    #[schemars(schema_with = "forms::presented_username")]
     username: String,
+    #[schemars(schema_with = "forms::presented_password")]
     password: Zeroizing<String>,
 }
 
@@ -36,8 +40,9 @@ pub(super) async fn create(
         password,
         scope: parts.scope.clone(),
         app,
+        app_must_exist: parts.own.has("apps"),
         limits: parts.limits,
-        max_sessions: parts.max_sessions_per_user,
+        cap: parts.cap,
         origin: origin(visit),
         replaces: shown(visit),
     };
@@ -48,11 +53,15 @@ pub(super) async fn create(
     Ok(Answer::empty(201).field("Set-Cookie", set))
 }
 
-/// `GET /session`.
-pub(super) fn describe(parts: &FusionParts, permit: &Permit) -> Result<Answer, Refusal> {
+/// `GET /session`; with `peek=true` also how long the session has left, which the request does not change then.
+pub(super) fn describe(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let described = describing::run(&parts.services, permit).map_err(said)?;
     let roles: Vec<_> = described.roles.iter().map(|role| json::Role::of(role)).collect();
-    Ok(json::answer(200, &json::Described { user: json::User::of(&described.account), roles }))
+    let account = &described.account;
+    let now = parts.services.kernel.clock().now();
+    let session = described.session.as_ref().filter(|_| peeks(visit.request));
+    let session = session.map(|session| json::Session::of(session, Some(account), now));
+    Ok(json::answer(200, &json::Described { user: json::User::of(account), roles, session }))
 }
 
 /// `DELETE /session`: 204 whether or not a session was live.
@@ -60,12 +69,17 @@ pub(super) async fn end(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>)
     if let Some(Some(token)) = session(visit.request)? {
         ending::run(&parts.services, permit, &token, &parts.scope).await.map_err(said)?;
     }
-    let take = parts.cookie.take(visit.request.secure());
-    Ok(Answer::empty(204).field("Set-Cookie", take).field("Clear-Site-Data", "\"cache\""))
+    Ok(without_cookie(parts, visit, Answer::empty(204)))
 }
 
-/// The app in the path, where the login is at one. Whether there is such an app is its backend's business: the name is kept
-/// for lists, and what could be no name is refused before anybody looks at the password.
+/// An answer to a client whose session is no more.
+pub(super) fn without_cookie(parts: &FusionParts, visit: &Visit<'_>, answer: Answer) -> Answer {
+    let take = parts.cookie.take(visit.request.secure());
+    answer.field("Set-Cookie", take).field("Clear-Site-Data", "\"cache\"")
+}
+
+/// The app in the path, where the login is at one. What could be no name is refused before anybody looks at the password;
+/// whether there is such an app is said only to those who have the right one.
 fn app(visit: &Visit<'_>) -> Result<Option<AppName>, Refusal> {
     let Some(segment) = visit.below.strip_prefix("/apps/").and_then(|rest| rest.split('/').next()) else {
         return Ok(None);

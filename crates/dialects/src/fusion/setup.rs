@@ -4,6 +4,7 @@ use api::setup::{initialise as starting, status as telling};
 use auth::trust::Permit;
 use auth::{Moment, Reason};
 use gateway::{Answer, Refusal, Visit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -11,32 +12,36 @@ use zeroize::Zeroizing;
 use super::dialect::FusionParts;
 use super::errors::said;
 use super::json;
+use super::openapi::forms;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub(super) struct Status {
     version: &'static str,
     enabled_realms: Vec<Realm>,
     init_meta: Option<Initialised>,
+    #[schemars(schema_with = "forms::moment")]
     start_time: String,
     status: Health,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "EnabledRealm")]
 struct Realm {
     name: String,
-    realm_type: &'static str,
+    realm_type: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Initialised {
     version: String,
+    #[schemars(schema_with = "forms::moment")]
     initialized_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Health {
     state: &'static str,
 }
@@ -64,11 +69,13 @@ pub(super) fn status(parts: &FusionParts, permit: &Permit) -> Result<Answer, Ref
 }
 
 /// The body of a first start.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FirstStart {
+pub(super) struct FirstStart {
+    #[schemars(schema_with = "forms::new_password")]
     password: Zeroizing<String>,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     setup_token: Option<Zeroizing<String>>,
 }
 

@@ -74,7 +74,7 @@ impl Dialect for Reserved {
         Ok(Presented::default())
     }
 
-    fn counts_as_activity(&self, _: &Clean<'_>) -> bool {
+    fn counts_as_activity(&self, _: &Clean<'_>, _: &str) -> bool {
         false
     }
 
@@ -86,11 +86,12 @@ impl Dialect for Reserved {
             Refusal::Path(_)
             | Refusal::BadRequest(_)
             | Refusal::Invalid { .. }
-            | Refusal::WeakPassword(_) => 400,
+            | Refusal::WeakPassword { .. } => 400,
             Refusal::NotFound => 404,
             Refusal::MethodNotAllowed { .. } => 405,
             Refusal::BodyTimeout => 408,
             Refusal::Conflict(_) => 409,
+            Refusal::PreconditionFailed => 412,
             Refusal::BodyTooLarge => 413,
             Refusal::UnsupportedMediaType => 415,
             Refusal::MethodUnknown => 501,

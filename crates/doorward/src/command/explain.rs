@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use auth::directory::{Account, Snapshot};
+use api::explain::{Asked, Decision, Explained};
+use auth::directory::{Account, CompiledKey, Snapshot};
 use auth::path::{NormalPath, below_mount};
-use auth::permission::{Matcher, Matrix, Method};
-use auth::{Clock, RealmName, UserId, Username};
+use auth::permission::{Matrix, Method};
+use auth::{Clock, KeyId, RealmName, UserId, Username};
 use config::Settings;
+use dialects::Fusion;
 use store_embedded::EmbeddedStore;
 
 use super::{Failure, runtime, say};
 use crate::clock::HouseClock;
 use crate::core::snapshot;
+use crate::realms::Judge;
 use crate::wire;
 
 #[derive(clap::Args)]
@@ -28,6 +31,9 @@ pub(crate) struct Arguments {
     /// The path, with the mount: /api/collections
     #[arg(long)]
     path: String,
+    /// The id of an API key that the user would show
+    #[arg(long, value_name = "ID")]
+    key: Option<String>,
     /// The settings file
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -55,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|fault| Failure::because(format!("{}: refused with 400: {fault}", arguments.path)))?;
     let snapshot = runtime()?.block_on(async {
         let store = EmbeddedStore::peek(&settings.data).await?;
-        snapshot(&settings, &store, HouseClock::new().now()).await
+        snapshot(&settings, &store, &Judge, HouseClock::new().now()).await
     });
     let snapshot = snapshot.map_err(Failure::because)?;
     let mut mounts: Vec<_> = settings.mounts.iter().collect();
@@ -63,15 +69,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let found = mounts.iter().find_map(|mount| Some((mount, below_mount(path.as_str(), &mount.path)?)));
     let (mount, below) =
         found.ok_or_else(|| Failure::NotFound(format!("{}: no mount is there", path.as_str())))?;
-    if let Some(pattern) = public(mount, method, below)? {
-        say(&format!(
-            "yes: anybody may {} {below} below {}, by the public route {pattern}",
-            method.as_str(),
-            mount.path
-        ));
-        return Ok(());
-    }
-    explain(&snapshot, account(&snapshot, arguments)?, method, below, &mount.path);
+    let own = wire::own_endpoints(mount);
+    let foreknown = wire::foreknowledge(mount, &settings.mounts)
+        .map_err(|(key, message)| Failure::because(format!("{}.{key}: {message}", mount.key)))?;
+    let account = account(&snapshot, arguments)?;
+    let key = key(&snapshot, arguments, account)?;
+    let place = Fusion::place(&own, &foreknown, method, below);
+    let asked = Asked { snapshot: &snapshot, account, key, method, path: below, matrix: Matrix::Strict };
+    tell(&asked, &mount.path, &asked.explain(place, HouseClock::new().now()));
     Ok(())
 }
 
@@ -82,45 +87,43 @@ fn account<'a>(snapshot: &'a Snapshot, arguments: &Arguments) -> Result<&'a Acco
     snapshot.account(&UserId::of(&realm, &username)).map(|account| &**account).ok_or_else(missing)
 }
 
-/// The public route that takes the request, if one does: the first route that matches decides.
-fn public(mount: &config::Mount, method: Method, below: &str) -> Result<Option<String>, Failure> {
-    for route in &mount.routes {
-        let rule = wire::rule(route).map_err(Failure::because)?;
-        if Matcher::compile([&rule]).find(method, below, "", Matrix::Strict, |_| true).is_some() {
-            return Ok(route.public.then(|| route.path.to_string()));
-        }
-    }
-    Ok(None)
+fn key<'a>(
+    snapshot: &'a Snapshot,
+    arguments: &Arguments,
+    account: &Account,
+) -> Result<Option<&'a CompiledKey>, Failure> {
+    let Some(id) = &arguments.key else { return Ok(None) };
+    let key = id.parse::<KeyId>().ok().and_then(|id| snapshot.key_by_id(&id));
+    let key = key.filter(|key| key.key.user == account.user.id);
+    key.map(|key| Some(&**key)).ok_or_else(|| Failure::NotFound(format!("no API key {id} of this user")))
 }
 
-fn explain(snapshot: &Snapshot, account: &Account, method: Method, below: &str, mount: &str) {
-    let who = format!("{} of realm {}", account.user.username.shown(), account.user.realm);
-    let what = format!("{} {below} below {mount}", method.as_str());
-    if !account.user.enabled {
-        say(&format!("no: {who} is disabled"));
+fn tell(asked: &Asked<'_>, mount: &str, explained: &Explained) {
+    let user = &asked.account.user;
+    let who = format!("{} of realm {}", user.username.shown(), user.realm);
+    let what = format!("{} {} below {mount}", asked.method.as_str(), asked.path);
+    if let Some(Decision { source, permission }) = &explained.decided_by {
+        let by = match (source.as_str(), permission) {
+            ("public", Some(rule)) => format!("anybody may {what}, by the public route {rule}"),
+            ("public", None) => format!("anybody may {what}: it is open to everybody"),
+            ("user", Some(entry)) => format!("{who} may {what}, by {entry} of the user's own entries"),
+            (source, Some(entry)) => format!("{who} may {what}, by {entry} of {source}"),
+            (_, None) => format!("{who} may {what}: it takes a login and no permission"),
+        };
+        say(&format!("yes: {by}"));
         return;
     }
-    let explained = snapshot.explain(account, method, below, Matrix::Strict);
-    let source = |role: &Option<&auth::RoleName>| match role {
-        Some(role) => format!("role {role}"),
-        None => "the user's own entries".to_owned(),
-    };
-    let deciding = explained.iter().find_map(|(role, why)| Some((role, why.deciding?)));
-    match deciding {
-        Some((role, permission)) => {
-            say(&format!("yes: {who} may {what}, by {permission} of {}", source(role)));
-        }
-        None => {
-            let roles: Vec<_> = snapshot.roles_of(account).map(|role| role.role.name.as_str()).collect();
-            let roles =
-                if roles.is_empty() { "no role".to_owned() } else { format!("roles {}", roles.join(", ")) };
-            say(&format!("no: {who} ({roles}) may not {what}: no entry allows it"));
-            for (role, why) in &explained {
-                for miss in &why.near_misses {
-                    say(&format!("  nearly, in {}: {miss}", source(role)));
-                }
-            }
-            say(&format!("  it would take {}:{below} in one of the roles, or for the user", method.as_str()));
-        }
+    let roles: Vec<_> = asked.snapshot.roles_of(asked.account).map(|role| role.role.name.as_str()).collect();
+    let roles = if roles.is_empty() { "no role".to_owned() } else { format!("roles {}", roles.join(", ")) };
+    let why = explained.why.as_deref().unwrap_or_default();
+    say(&format!("no: {who} ({roles}) may not {what}: {why}"));
+    for miss in &explained.near_misses {
+        let source = if miss.source == "user" { "the user's own entries" } else { &miss.source };
+        say(&format!("  nearly, in {source}: {} {}", miss.permission, miss.why.join(" and ")));
+    }
+    if let Some(grant) = &explained.grant {
+        let place =
+            if explained.lacks_in_key { "a key of its own" } else { "one of the roles, or for the user" };
+        say(&format!("  it would take {grant} in {place}"));
     }
 }

@@ -1,10 +1,16 @@
 //! The command line (contract/config.md, Commands). One command, one file.
 
+mod app;
+mod audit;
+mod audit_verify;
 mod backup;
 mod check;
 mod demo;
 mod explain;
 mod import;
+mod key;
+mod openapi;
+mod realm;
 mod role;
 mod serve;
 mod session;
@@ -14,6 +20,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use config::{Mistakes, Settings};
+use serde_json::Value;
 
 pub(crate) use serve::Running;
 
@@ -43,8 +50,18 @@ enum Command {
     User(user::Arguments),
     /// Roles, over the HTTP API
     Role(role::Arguments),
+    /// Realms, over the HTTP API
+    Realm(realm::Arguments),
+    /// Apps, over the HTTP API
+    App(app::Arguments),
+    /// API keys, over the HTTP API
+    Key(key::Arguments),
     /// Live sessions, over the HTTP API
     Session(session::Arguments),
+    /// Who did what, and whether the log of it is as it was written
+    Audit(audit::Arguments),
+    /// The OpenAPI 3.1 document of the endpoints that the gateway answers itself
+    Openapi(openapi::Arguments),
     /// A consistent copy of the embedded store, while it serves
     Backup(backup::BackupArguments),
     /// Put a copy of the embedded store in place, while it serves or not
@@ -62,7 +79,12 @@ impl Line {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::User(arguments) => user::run(arguments),
             Command::Role(arguments) => role::run(arguments),
+            Command::Realm(arguments) => realm::run(arguments),
+            Command::App(arguments) => app::run(arguments),
+            Command::Key(arguments) => key::run(arguments),
+            Command::Audit(arguments) => audit::run(arguments),
             Command::Session(arguments) => session::run(arguments),
+            Command::Openapi(arguments) => openapi::run(&arguments),
             Command::Backup(arguments) => backup::backup(&arguments),
             Command::Restore(arguments) => backup::restore(&arguments),
         }
@@ -125,6 +147,22 @@ pub(crate) fn say(line: &str) {
 #[expect(clippy::print_stderr, reason = "a command line answers the person at it")]
 pub(crate) fn note(line: &str) {
     eprintln!("{line}");
+}
+
+/// The JSON object that an option gives: as it is, or in a file (`@FILE`, `@-` for stdin), where other users of the machine do
+/// not see it.
+pub(crate) fn object(option: &str, given: &str) -> Result<Value, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::because(format!("{option}: {why}"));
+    let text = match given.strip_prefix('@') {
+        None => given.to_owned(),
+        Some("-") => std::io::read_to_string(std::io::stdin()).map_err(|error| wrong(&error))?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| wrong(&error))?,
+    };
+    match serde_json::from_str(&text) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err(wrong(&"is no JSON object")),
+        Err(error) => Err(wrong(&error)),
+    }
 }
 
 /// A folder that holds the store, for commands beside a server.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use api::setup::initialise::Given;
 use arc_swap::ArcSwap;
-use auth::limits::{MAX_TOUCH_BATCH, SWEEP_INTERVAL, TOUCH_INTERVAL};
-use auth::{Event, StoreError, Witness};
+use auth::StoreError;
+use auth::limits::MAX_TOUCH_BATCH;
 use config::{Overrides, Settings, System};
 use gateway::{House, Served, bind_error};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,9 +18,11 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::{Failure, say};
+use crate::audit_copy::{AuditCopy, Ground};
 use crate::clock::HouseClock;
-use crate::core::{Core, random, realm_states, snapshot, throttle_limits};
+use crate::core::{Core, password_policy, random, settings_realms, snapshot, throttle_limits};
 use crate::log::{Level, Log};
+use crate::upkeep::{Keep, Upkeep};
 use crate::wire::{self, Door, SetupToken};
 
 #[derive(clap::Args)]
@@ -85,6 +87,8 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     settings: Settings,
     setup_token: Option<SetupToken>,
+    audit_copy: Option<AuditCopy>,
+    keep: Arc<Keep>,
     signals: Signals,
 }
 
@@ -114,8 +118,49 @@ impl Running {
             "started",
             json!({ "version": core.services.version, "workers": workers, "sessions": core.loaded_sessions }),
         );
+        let keep = Arc::new(Keep::default());
         let settings = settings.clone();
-        Ok(Self { office, core, house, doors, served, stop, settings, setup_token, signals })
+        let audit_copy = None;
+        let mut running = Self {
+            office,
+            core,
+            house,
+            doors,
+            served,
+            stop,
+            settings,
+            setup_token,
+            audit_copy,
+            keep,
+            signals,
+        };
+        running.core.operated("server.start", &format!("version {}", running.core.services.version));
+        running.adopt_audit();
+        Ok(running)
+    }
+
+    /// Puts in force what the settings say of the audit log; opens its copy, or opens it anew.
+    fn adopt_audit(&mut self) {
+        self.keep.adopt(self.settings.audit.keep);
+        let Some(target) = self.settings.audit.file.clone() else {
+            if let Some(copy) = self.audit_copy.take() {
+                copy.stop();
+            }
+            return;
+        };
+        match &self.audit_copy {
+            Some(copy) => copy.reopen(target),
+            None => {
+                let ground = Ground {
+                    store: Arc::clone(&self.core.store),
+                    office: self.office.handle().clone(),
+                    clock: Arc::clone(self.core.kernel.clock()),
+                    log: self.core.log.clone(),
+                    newest: self.core.newest_line.as_ref().map_or(0, |line| line.sequence),
+                };
+                self.audit_copy = Some(AuditCopy::start(ground, target));
+            }
+        }
     }
 
     /// Serves until SIGTERM or SIGINT; at each SIGHUP puts a backup in place where one is asked for, and else reads the
@@ -124,7 +169,7 @@ impl Running {
         mut self,
         again: impl Fn() -> Result<Settings, Failure>,
     ) -> Result<(), Failure> {
-        let upkeep = self.office.spawn(keep_up(Arc::clone(&self.core.kernel), self.core.log.clone()));
+        let upkeep = self.office.spawn(Upkeep::of(&self.core, Arc::clone(&self.keep)).go_on());
         let mut result = Ok(());
         while let (Ok(()), Asked::Reload) = (&result, self.office.block_on(self.signals.next())) {
             match self.core.store.take_request(self.core.kernel.clock().wall()) {
@@ -137,10 +182,15 @@ impl Running {
         let _ = self.stop.send(true);
         self.served.join();
         upkeep.abort();
+        self.core.ledger.close();
+        self.core.operated("server.stop", "");
         self.office.block_on(async {
             while matches!(self.core.kernel.sessions().write_touches().await, Ok(MAX_TOUCH_BATCH)) {}
             self.core.store.close().await;
         });
+        if let Some(copy) = self.audit_copy.take() {
+            copy.stop();
+        }
         self.core.log.line(Level::Info, "stopped", json!({}));
         self.core.log.flush();
         result
@@ -149,12 +199,18 @@ impl Running {
     /// Reads the settings again. A bad file changes nothing.
     fn reload(&mut self, again: impl Fn() -> Result<Settings, Failure>) {
         match again().and_then(|settings| self.adopt(settings)) {
-            Ok(()) => self.core.log.line(Level::Info, "settings_reloaded", json!({})),
+            Ok(()) => {
+                self.core.operated("settings.reload", "");
+                self.core.log.line(Level::Info, "settings_reloaded", json!({}));
+            }
             Err(failure) => {
                 let detail = failure.to_string();
+                self.core.operated("settings.refused", &detail);
                 self.core.log.line(Level::Error, "settings_refused", json!({ "detail": detail }));
             }
         }
+        // Whatever came of it: who sends the signal may have moved the file away.
+        self.adopt_audit();
     }
 
     /// Puts the backup in place that `doorward restore` asks for, or says why not.
@@ -169,7 +225,7 @@ impl Running {
             let exchange = async || {
                 let now = kernel.clock().now();
                 replaced = Some(store.adopt(&file, now).await?);
-                snapshot(&self.settings, store, now).await
+                snapshot(&self.settings, store, kernel.directory().maker(), now).await
             };
             kernel.adopt(exchange).await
         });
@@ -177,6 +233,8 @@ impl Running {
             (Ok(sessions), replaced) => {
                 let replaced = replaced.unwrap_or_default();
                 let kept = replaced.display().to_string();
+                self.core
+                    .operated("store.restore", &format!("{sessions} sessions; the state before: {kept}"));
                 log.line(Level::Info, "restored", json!({ "sessions": sessions, "replaced": kept }));
                 (request.done(&replaced), Ok(()))
             }
@@ -204,8 +262,15 @@ impl Running {
         let house = wire::house(&settings, &self.core.services, journal, self.setup_token.as_ref())?;
         self.replace_certificates(&settings)?;
         self.warn_of_restart(&settings, &doors);
-        self.office.block_on(self.core.kernel.directory().replace_realms(realm_states(&settings)));
+        let directory = self.core.kernel.directory();
+        let realms = settings_realms(&settings, directory.maker(), self.core.kernel.clock().now());
+        self.office.block_on(directory.replace_settings(realms));
+        if self.office.block_on(self.core.kernel.end_strays()).is_err() {
+            // They answer 401 all the same, as long as their realm is off.
+            self.core.log.line(Level::Error, "store_failed", json!({ "operation": "end_strays" }));
+        }
         self.core.kernel.throttle().replace_limits(throttle_limits(&settings.login));
+        self.core.services.passwords.adopt(password_policy(&settings.login));
         self.core.log.adopt(&settings.log);
         self.house.store(Arc::new(house));
         self.settings = settings;
@@ -336,45 +401,6 @@ impl Signals {
             _ = self.reload.recv() => Asked::Reload,
             _ = self.terminate.recv() => Asked::Stop,
             _ = self.interrupt.recv() => Asked::Stop,
-        }
-    }
-}
-
-/// Writes touches behind and sweeps, for as long as the process lives.
-async fn keep_up(kernel: Arc<auth::Kernel>, log: Log) {
-    let failed = |what: &str, error: &dyn std::fmt::Debug| {
-        log.line(Level::Error, "store_failed", json!({ "operation": what, "detail": format!("{error:?}") }));
-    };
-    let mut rounds = 0u64;
-    loop {
-        tokio::time::sleep(TOUCH_INTERVAL).await;
-        loop {
-            match kernel.sessions().write_touches().await {
-                Ok(MAX_TOUCH_BATCH) => {}
-                Ok(_) => break,
-                Err(error) => {
-                    failed("touch", &error);
-                    break;
-                }
-            }
-        }
-        rounds += 1;
-        if !rounds.is_multiple_of(SWEEP_INTERVAL.as_secs() / TOUCH_INTERVAL.as_secs()) {
-            continue;
-        }
-        let now = kernel.clock().now();
-        match kernel.sessions().sweep().await {
-            Ok((over, _)) => {
-                for session in over {
-                    if let Some(ended) = session.ended(now) {
-                        log.note(Event::SessionEnded { session, reason: ended.reason });
-                    }
-                }
-            }
-            Err(error) => failed("sweep", &error),
-        }
-        if let Err(error) = kernel.forget_attempts().await {
-            failed("forget_attempts", &error);
         }
     }
 }

@@ -39,11 +39,14 @@ fn contract_user_commands() {
     let made = &json(&made)[0];
     assert_eq!(made["username"], "Alice");
     assert_eq!((&made["realmName"], &made["roleNames"]), (&"native".into(), &serde_json::json!(["search"])));
-    assert!(!made.to_string().contains("password"), "{made}");
+    assert!(made.get("password").is_none() && !made.to_string().contains("a new good password"), "{made}");
     let id = made["id"].as_str().unwrap();
+    // How strong the password is is told once.
+    let mut known = made.clone();
+    assert!(known.as_object_mut().unwrap().remove("strength").is_some(), "{made}");
     assert_failed(&run(&gateway, &["user", "create", "alice"]), 1, "");
     for named in ["alice", "ALICE", id] {
-        assert_eq!(json(&run(&gateway, &["user", "show", named, "--json"]))[0], *made, "{named}");
+        assert_eq!(json(&run(&gateway, &["user", "show", named, "--json"]))[0], known, "{named}");
     }
     let table = run(&gateway, &["user", "show", "alice"]);
     let rows: Vec<Vec<&str>> = table.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -114,7 +117,7 @@ fn contract_one_changes_ones_own_password_with_the_present_one() {
         &["user", "set", "admin", "--password"],
         &[("DOORWARD_PASSWORD", "a new good password"), ("DOORWARD_NEW_PASSWORD", "short")],
     );
-    assert_failed(&weak, 1, "at least 8 characters");
+    assert_failed(&weak, 1, "at least 15 characters");
 }
 
 #[test]
@@ -185,6 +188,9 @@ fn contract_session_commands() {
 
     let mut client = Raw::connect(gateway.address());
     let first = of_alice[0]["id"].as_str().unwrap();
+    let shown = run(&gateway, &["session", "show", first]);
+    assert!(shown.stdout.contains("IDLE LEFT, S") && shown.stdout.contains(first), "{shown:#?}");
+    assert_eq!(json(&run(&gateway, &["session", "show", first, "--json"]))[0]["username"], "alice");
     let ended = run(&gateway, &["session", "end", first]);
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
@@ -194,19 +200,47 @@ fn contract_session_commands() {
     let live = tokens.iter().filter(|token| judged(&mut client, token).0 == 200).count();
     assert_eq!(live, 2);
     let ended = run(&gateway, &["session", "end", "--user", "alice"]);
-    assert_eq!(
-        (ended.code, ended.stdout.as_str()),
-        (Some(0), "all sessions of alice are ended\n"),
-        "{ended:#?}"
-    );
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "2 sessions are ended\n"), "{ended:#?}");
     assert!(tokens.iter().all(|token| judged(&mut client, token) == (401, "session-unknown".to_owned())));
     assert_eq!(judged(&mut client, &admin).0, 200);
     let over = json(&run(&gateway, &["session", "list", "--ended", "--json"]));
     assert_eq!(over.as_array().unwrap().len(), 3);
     assert!(over.as_array().unwrap().iter().all(|session| session["endReason"] == "revoked"), "{over}");
+    let none = run(&gateway, &["session", "revoke", "--user", "alice", "--app", "demo", "--json"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "{\"ended\":0}\n"), "{none:#?}");
+    assert_failed(&run(&gateway, &["session", "revoke", "--idle-longer-than", "1w"]), 1, "idleLongerThan: ");
+    assert_failed(&run(&gateway, &["session", "show", first, "--login", "alice"]), 4, "");
     assert_failed(&run(&gateway, &["session", "end", "not-an-id"]), 3, "not-an-id");
     assert_failed(&run(&gateway, &["session", "end", "00000000-0000-4000-8000-000000000000"]), 3, "");
     assert_failed(&run(&gateway, &["session", "end", "--user", "nobody"]), 3, "nobody");
+}
+
+#[test]
+fn asvs_14_ones_own_sessions_from_the_command_line() {
+    let backend = Recorder::start();
+    let gateway = gateway(&backend, "");
+    create_user(&gateway, "alice", PASSWORD, "search");
+    let tokens: Vec<String> = (0..4).map(|_| log_in(gateway.address(), "alice", PASSWORD)).collect();
+    let admin = log_in(gateway.address(), "admin", PASSWORD);
+    let alice = |more: &[&str]| run(&gateway, &[&["session", "mine", "--login", "alice"], more].concat());
+    let mine = json(&alice(&["--json"]));
+    assert_eq!(mine.as_array().unwrap().len(), 4);
+    assert!(mine.as_array().unwrap().iter().all(|session| session["username"] == "alice"), "{mine}");
+    let first = mine[0]["id"].as_str().unwrap();
+    let ended = alice(&["--end", first]);
+    assert_eq!((ended.code, ended.stdout), (Some(0), format!("{first} is ended\n")));
+    assert_failed(&alice(&["--end", first]), 3, "");
+    let of_admin = json(&run(&gateway, &["session", "mine", "--json"]))[0]["id"].as_str().unwrap().to_owned();
+    assert_failed(&alice(&["--end", &of_admin]), 3, "");
+    let mut client = Raw::connect(gateway.address());
+    assert_eq!(tokens.iter().filter(|token| judged(&mut client, token).0 == 200).count(), 3);
+    let ended = alice(&["--end-all"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "3 sessions are ended\n"));
+    assert!(tokens.iter().all(|token| judged(&mut client, token).0 == 401));
+    assert_eq!(judged(&mut client, &admin).0, 200);
+    let everything = run(&gateway, &["session", "revoke", "--all"]);
+    assert_eq!((everything.code, everything.stdout.as_str()), (Some(0), "1 session is ended\n"));
+    assert_eq!(judged(&mut client, &admin).0, 401);
 }
 
 #[test]
@@ -235,7 +269,7 @@ fn contract_commands_fail_with_a_code_that_says_how() {
 
 #[test]
 fn contract_a_wrong_command_line_is_told_with_exit_code_2() {
-    let cases: [&[&str]; 12] = [
+    let cases: [&[&str]; 16] = [
         &["serv"],
         &["serve", "--listne", "127.0.0.1:0"],
         &["user"],
@@ -244,6 +278,10 @@ fn contract_a_wrong_command_line_is_told_with_exit_code_2() {
         &["role", "set", "x", "--no-permissions", "--permission", "GET:/x"],
         &["session", "end"],
         &["session", "end", "x", "--user", "y"],
+        &["session", "revoke", "x", "--all"],
+        &["session", "revoke", "--all", "--realm", "y"],
+        &["session", "show"],
+        &["session", "mine", "--end", "x", "--end-all"],
         &["import"],
         &["explain", "--user", "x"],
         &["backup"],
@@ -260,7 +298,7 @@ fn contract_a_wrong_command_line_is_told_with_exit_code_2() {
 
 #[test]
 fn contract_every_command_has_a_help_text() {
-    let cases: [&[&str]; 23] = [
+    let cases: [&[&str]; 26] = [
         &[],
         &["demo"],
         &["serve"],
@@ -281,7 +319,10 @@ fn contract_every_command_has_a_help_text() {
         &["role", "delete"],
         &["session"],
         &["session", "list"],
+        &["session", "show"],
+        &["session", "revoke"],
         &["session", "end"],
+        &["session", "mine"],
         &["backup"],
         &["restore"],
     ];

@@ -30,8 +30,11 @@ fn contract_users_are_made_read_changed_and_deleted() {
         "username": "Alice", "realmName": "native", "password": LONG, "passwordConfirm": LONG,
         "roleNames": ["search"], "permissions": ["GET:/x"],
     });
-    let (status, made) = as_admin(address, "POST", "/users", &new.to_string());
+    let (status, mut made) = as_admin(address, "POST", "/users", &new.to_string());
     assert_eq!(status, 201, "{made}");
+    // How strong the password is, for the person who chose it: in this answer only.
+    let strength = made.as_object_mut().unwrap().remove("strength").unwrap();
+    assert!(strength["score"].as_u64().is_some_and(|score| score >= 2), "{strength}");
     let keys: Vec<_> = made.as_object().unwrap().keys().map(String::as_str).collect();
     let all =
         ["id", "username", "realmName", "roleNames", "permissions", "enabled", "createdAt", "updatedAt"];
@@ -388,13 +391,13 @@ fn asvs_71_the_picture_of_permissions() {
             let path = format!("/{}", endpoint.path.replacen("ID", if own { "{own id}" } else { "{id}" }, 1));
             let seen = if open { "public".to_owned() } else { columns(&actors, &verdicts) };
             rows.push(
-                format!("{:<16} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str())
+                format!("{:<23} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str())
                     .trim_end()
                     .to_owned(),
             );
         }
     }
-    let heading = format!("{:<16} {:<6} {:<26} {}", "operation", "method", "path", actors.join("  "));
+    let heading = format!("{:<23} {:<6} {:<26} {}", "operation", "method", "path", actors.join("  "));
     let picture = format!("{heading}\n{}\n", rows.join("\n"));
     assert!(
         picture == include_str!("permissions.txt"),
@@ -441,14 +444,15 @@ fn assert_other_methods_are_refused(address: SocketAddr, paths: &BTreeMap<&str, 
     }
     // Below our own first segments there is nothing else, and strangers do not learn that.
     for nothing in [
-        "/api/session/mine/x",
+        "/api/session/mine/x/y",
+        "/api/session/other",
         "/api/users/a/b",
         "/api/roles/a/b",
-        "/api/realm-configs",
-        "/api/apps/x",
-        "/api/api-keys",
-        "/api/audit",
-        "/api/explain",
+        "/api/realm-configs/a/b",
+        "/api/apps/x/y",
+        "/api/api-keys/a/b",
+        "/api/audit/x",
+        "/api/explain/x",
     ] {
         assert_eq!(ask(address, "GET", nothing, &[], "").status, 401, "{nothing}");
         assert_eq!(ask(address, "GET", nothing, &[("Authorization", &shown)], "").status, 404, "{nothing}");

@@ -29,7 +29,7 @@ fn status(address: SocketAddr) -> serde_json::Value {
 }
 
 /// The one-time token that the log of a first start shows.
-fn setup_token(gateway: &Doorward) -> String {
+pub(crate) fn setup_token(gateway: &Doorward) -> String {
     let line = gateway.wait_for_log("nobody_can_log_in");
     let (_, rest) = line.split_once(r#"setupToken\":\""#).expect("the token stands in the line");
     rest.split('\\').next().unwrap().to_owned()

@@ -3,20 +3,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
 
+mod apps;
+mod audit;
 mod commands;
 mod common;
 mod directory;
 mod durability;
+mod explain;
 mod first_start;
 mod forwarding;
 mod framing;
 mod hardening;
 mod headers;
+mod keys;
 mod lifecycle;
 mod logins;
+mod openapi;
 mod paths;
 mod proxying;
+mod realms;
 mod requests;
+mod revocation;
 mod secrets;
 mod sessions;
 mod settings;

@@ -240,7 +240,7 @@ fn asvs_66_every_form_of_basic() {
     let gateway = gateway(&backend, limits);
     let address = gateway.address();
     new_user(address, "colon", "a:good:long:password", &["admin"]);
-    new_user(address, "r\u{e9}my", "na\u{ef}ve passw\u{f6}rd", &["admin"]);
+    new_user(address, "r\u{e9}my", "a na\u{ef}ve passw\u{f6}rd", &["admin"]);
     let shown = |value: &str| get(address, "/api/collections", &[("Authorization", value)]);
     let admin = basic("admin", PASSWORD);
     let encoded = admin.strip_prefix("Basic ").unwrap();
@@ -252,9 +252,9 @@ fn asvs_66_every_form_of_basic() {
         basic("ADMIN", PASSWORD),
         unpadded.clone(),
         unpadded.trim_end_matches('=').to_owned(),
-        basic("r\u{e9}my", "na\u{ef}ve passw\u{f6}rd"),
+        basic("r\u{e9}my", "a na\u{ef}ve passw\u{f6}rd"),
         // Asvs 65: in the other normal form.
-        basic("re\u{301}my", "nai\u{308}ve passwo\u{308}rd"),
+        basic("re\u{301}my", "a nai\u{308}ve passwo\u{308}rd"),
     ];
     for value in &good {
         assert_eq!(shown(value).status, 200, "{value}");
@@ -306,6 +306,14 @@ fn asvs_66_every_form_of_basic() {
     assert_eq!(backend.requests().len(), good.len() + 1);
 }
 
+/// The text of a new key that may do all that this user may.
+fn text_of_new_key(address: SocketAddr, username: &str) -> String {
+    let body = serde_json::json!({ "name": "a key", "username": username }).to_string();
+    let (status, made) = as_admin(address, "POST", "/api-keys", &body);
+    assert_eq!(status, 201, "{made}");
+    made["key"].as_str().unwrap().to_owned()
+}
+
 /// The order of the kinds: the first that is present decides, and a bad one is never papered over by the next. But a
 /// dead cookie with good `Authorization` passes on the latter.
 #[test]
@@ -317,11 +325,12 @@ fn contract_the_first_kind_of_credentials_that_is_present_decides() {
     let live = format!("id={}", log_in(address, "alice", "a good long password"));
     let dead = format!("id={UNKNOWN}");
     let (good, bad) = (basic("admin", PASSWORD), basic("admin", "wrong horse"));
-    let (key, bearer) = (("x-api-key", "k-1"), ("Authorization", "Bearer abc"));
+    let key = text_of_new_key(address, "admin");
+    let (key, bearer) = (("x-api-key", key.as_str()), ("Authorization", "Bearer abc"));
     let (live, dead, good, bad) = (live.as_str(), dead.as_str(), good.as_str(), bad.as_str());
     type Case<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
-    let cases: [Case<'_>; 15] = [
-        // Alice may not POST: who passes by her cookie gets 403, who passes by admin's password 200.
+    let cases: [Case<'_>; 18] = [
+        // Alice may not POST: who passes by her cookie gets 403, who passes by admin's password or key 200.
         (&[("Cookie", live)], 403, "forbidden"),
         (&[("Cookie", live), ("Authorization", good)], 403, "forbidden"),
         (&[("Cookie", live), ("Authorization", bad)], 403, "forbidden"),
@@ -336,6 +345,9 @@ fn contract_the_first_kind_of_credentials_that_is_present_decides() {
         (&[("Authorization", good), key], 200, ""),
         (&[("Authorization", bad), key], 401, "invalid-credentials"),
         (&[bearer, key], 401, "invalid-token"),
+        (&[key], 200, ""),
+        (&[("x-api-key", "k-1")], 401, "invalid-token"),
+        (&[key, ("apiKey", "k-1")], 400, "bad-request"),
         (&[("Cookie", "id="), ("Authorization", good)], 200, ""),
     ];
     for (headers, status, word) in cases {
@@ -353,7 +365,8 @@ fn contract_bearer_tokens_and_api_keys_that_nobody_vouches_for() {
     let backend = Recorder::start();
     let gateway = gateway(&backend, "");
     let address = gateway.address();
-    let carriers: [&[(&str, &str)]; 7] = [
+    let unknown = format!("dwk_{}", "a5".repeat(32));
+    let carriers: [&[(&str, &str)]; 9] = [
         &[("Authorization", "Bearer eyJhbGciOiJub25lIn0.e30.")],
         &[("Authorization", "bearer abc")],
         &[("Authorization", "Bearer")],
@@ -361,6 +374,8 @@ fn contract_bearer_tokens_and_api_keys_that_nobody_vouches_for() {
         &[("X-API-Key", "abc")],
         &[("apiKey", "abc")],
         &[("APIKEY", "abc")],
+        &[("x-api-key", &unknown)],
+        &[("apiKey", &unknown)],
     ];
     for headers in carriers {
         assert_refused(

@@ -2,6 +2,8 @@
 //! everything that the gateway wrote is searched (asvs_110). And what strangers write must not write our log (asvs_111),
 //! which says who did what and when (asvs_109).
 
+mod fields;
+
 use std::path::Path;
 
 use base64::Engine as _;
@@ -102,6 +104,44 @@ fn show_everything(gateway: &Doorward, seen: &mut Seen) {
     assert_eq!(seen.ask(gateway, raw::request("POST", "/api", &json, &first.to_string())).status, 409);
 }
 
+/// Keys of `admin`'s, used in every way there is; the first is taken back again.
+fn use_keys(gateway: &Doorward, seen: &mut Seen) {
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let body = json!({ "name": format!("key {number}"), "permissions": ["GET:/**"] }).to_string();
+        // The one answer that shows a key is not among those that are searched.
+        let (status, made) = as_admin(gateway.address(), "POST", "/api-keys", &body);
+        assert_eq!(status, 201, "{made}");
+        let key = seen.secret(made["key"].as_str().unwrap());
+        seen.secret(key.strip_prefix("dwk_").expect("the form of a key"));
+        for name in ["x-api-key", "apiKey", "Cookie", "Authorization"] {
+            let value = match name {
+                "Cookie" => format!("id={key}"),
+                "Authorization" => format!("Bearer {key}"),
+                _ => key.clone(),
+            };
+            for target in
+                ["/api/x", "/api/session", "/api/api-keys", "/api/api-keys?limit=1", "/nowhere", "/api/%zz"]
+            {
+                let _any = seen.ask(gateway, raw::request("GET", target, &[(name, &value)], ""));
+            }
+        }
+        for target in ["/api/x?a=b&apiKey=", "/api/api-keys?limit=1&apiKey=", "/api/%zz?apiKey="] {
+            let _any = seen.ask(gateway, raw::request("GET", &format!("{target}{key}"), &[], ""));
+        }
+        // In a body: what is wrong with it is told without repeating it.
+        for body in [json!({ "name": "x", "key": key }), json!({ "name": "x", "userId": key })] {
+            let (status, told) = as_admin(gateway.address(), "POST", "/api-keys", &body.to_string());
+            assert_eq!((status, seen.find(told.to_string().as_bytes())), (400, None), "{told}");
+        }
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let (status, listed) = as_admin(gateway.address(), "GET", "/api-keys", "");
+    assert_eq!((status, listed.as_array().unwrap().len()), (200, 2));
+    assert_eq!(seen.find(listed.to_string().as_bytes()), None, "{listed}");
+    assert_eq!(as_admin(gateway.address(), "DELETE", &format!("/api-keys/{}", ids[0]), "").0, 204);
+}
+
 /// New passwords for users, good ones and bad ones, and the user's own requests with them.
 fn set_passwords(gateway: &Doorward, seen: &mut Seen) -> String {
     let password = seen.secret(&mark("new-password"));
@@ -168,6 +208,7 @@ fn asvs_110_no_secret_is_ever_seen_again() {
             .start();
         let mut seen = Seen { answers: Vec::new(), secrets: vec![PASSWORD.to_owned()] };
         show_everything(&gateway, &mut seen);
+        use_keys(&gateway, &mut seen);
         let token = set_passwords(&gateway, &mut seen);
         seen.secret(&token);
         let copy = gateway.folder().join("copy");
@@ -207,7 +248,8 @@ fn asvs_110_no_secret_is_ever_seen_again() {
     }
     let forwarded: Vec<u8> = backend.requests().iter().flat_map(|request| request.head.clone()).collect();
     assert!(
-        !forwarded.is_empty() && !String::from_utf8_lossy(&forwarded).contains(MARK),
+        !forwarded.is_empty()
+            && [MARK, "dwk_"].iter().all(|part| !String::from_utf8_lossy(&forwarded).contains(part)),
         "no backend saw one"
     );
 }

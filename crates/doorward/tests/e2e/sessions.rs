@@ -1,6 +1,10 @@
 //! The contract's part "Sessions" (`fusion.md`), row by row: log in, who am I, log out, and the cookie's every form.
 
 mod apps;
+mod caps;
+mod idle;
+mod listed;
+mod mine;
 
 use std::net::SocketAddr;
 use std::process::Command;

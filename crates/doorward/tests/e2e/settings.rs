@@ -169,10 +169,6 @@ fn contract_words_that_this_version_does_not_know_are_told() {
             format!("{MOUNT}[[realm]]\nname = \"acme\"\ntype = \"ldap\"\n"),
             &["6:8: realm[0].type: this type of realm is not in this version"],
         ),
-        case(
-            format!("{MOUNT}[[realm]]\nname = \"acme\"\ntype = \"native\"\n"),
-            &["5:8: realm[0].name: the realm of type `native` is called `native`"],
-        ),
     ]);
     let folder = tempfile::tempdir().unwrap();
     for (text, better) in

@@ -1,10 +1,13 @@
 //! Step 7, act: forwards the request to its backend, or performs an operation of our own. Spends the permission.
 
+use std::sync::Arc;
+
+use auth::Reason;
 use auth::permission::Method;
 use auth::trust::{Authorized, Permit};
 
 use super::accept::Wire;
-use super::authorize::{Allowed, Forward, Perform};
+use super::authorize::{Allowed, Forward, Perform, note_denial};
 use super::clean::{Clean, METHODS};
 use crate::answer::Answer;
 use crate::cookies;
@@ -12,7 +15,8 @@ use crate::dialect::Visit;
 use crate::h1::Known;
 use crate::house::House;
 use crate::identity;
-use crate::refusal::Stop;
+use crate::query;
+use crate::refusal::{Refusal, Stop};
 use crate::upstream::{self, Answered, UpstreamFault};
 
 /// Who we say we are in `Via`. Our version is nobody's business (security.md row 119).
@@ -30,15 +34,26 @@ pub(crate) enum Acted {
 pub(super) async fn act(house: &House, allowed: Allowed<'_>, wire: &mut Wire<'_>) -> Result<Acted, Stop> {
     match allowed {
         Allowed::Forward(authorized) => forward(house, authorized, wire).await,
-        Allowed::Perform(authorized) => perform(authorized, wire).await.map(Acted::Own),
+        Allowed::Perform(authorized) => perform(house, authorized, wire).await.map(Acted::Own),
     }
 }
 
-async fn perform(authorized: Authorized<Perform<'_>>, wire: &mut Wire<'_>) -> Result<Answer, Stop> {
+async fn perform(
+    house: &House,
+    authorized: Authorized<Perform<'_>>,
+    wire: &mut Wire<'_>,
+) -> Result<Answer, Stop> {
     let (Perform { clean, below, own, .. }, permit) = authorized.spend();
+    let who = permit.caller().known().map(|known| Arc::clone(known.account()));
     let body = wire.client.read_whole(&mut wire.body, own.body_limit()).await?;
     let visit = Visit { request: clean, below, body };
-    Ok(own.perform(visit, permit).await?)
+    own.perform(visit, permit).await.map_err(|refusal| {
+        // Operations have rules beyond the permissions on their path: whose record it is, how lately he logged in.
+        if let Refusal::Auth(reason @ (Reason::Forbidden | Reason::NotRecent)) = &refusal {
+            note_denial(house, clean, who.as_deref(), reason);
+        }
+        refusal.into()
+    })
 }
 
 async fn forward(
@@ -99,11 +114,8 @@ fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
     let Forward { clean, mount, below, .. } = action;
     out.extend_from_slice(clean.method().as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(if mount.strip { below } else { clean.path() }.as_bytes());
-    if let Some(query) = clean.query() {
-        out.push(b'?');
-        out.extend_from_slice(query);
-    }
+    let path = if mount.strip { below } else { clean.path() };
+    write_target(path, clean.query(), mount.dialect.credential_parameters(), out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     // HTTP/1.1 cannot do without (RFC 9112 section 3.2); a client of HTTP/1.0 that names no host asks for whatever is there.
     let host = clean.asked_host().unwrap_or_else(|| action.backends.authority());
@@ -118,6 +130,19 @@ fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
         mount.dialect.identify(known, &mut tell);
     }
     out.extend_from_slice(VIA);
+}
+
+/// Writes path and query, less the credentials in the query: they were for us (security.md row 16). A query that held
+/// nothing else goes with its `?`.
+fn write_target(path: &str, query: Option<&[u8]>, credentials: &[&str], out: &mut Vec<u8>) {
+    out.extend_from_slice(path.as_bytes());
+    if let Some(query) = query {
+        let before = out.len();
+        out.push(b'?');
+        if !query::without(query, credentials, out) {
+            out.truncate(before);
+        }
+    }
 }
 
 /// Copies the client's fields that survived, less the credentials: they were for us.
@@ -198,6 +223,20 @@ fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn asvs_16_the_backend_sees_no_credential_of_the_query() {
+        let target = |query: Option<&str>| {
+            let mut out = Vec::new();
+            write_target("/api/x", query.map(str::as_bytes), &["apiKey"], &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(target(Some("apiKey=CANARY")), "/api/x");
+        assert_eq!(target(Some("a=%20+1&api%4Bey=CANARY&apikey=b")), "/api/x?a=%20+1&apikey=b");
+        // What held no credential stays as it came, an empty query included.
+        assert_eq!(target(Some("")), "/api/x?");
+        assert_eq!(target(None), "/api/x");
+    }
 
     #[test]
     fn case_27_no_name_becomes_another_header() {

@@ -78,7 +78,7 @@ async fn own(
     if sent.is_err() {
         return Reuse::Close;
     }
-    if !head_only {
+    if !head_only && answer.may_have_body() {
         record.bytes_down = answer.body().len() as u64;
     }
     client.settle(body).await
@@ -92,7 +92,7 @@ fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], ou
     for (name, value) in answer.fields() {
         act::field(out, name.as_bytes(), value.as_bytes());
     }
-    if answer.status() != 204 && answer.status() != 304 {
+    if answer.may_have_body() {
         let _ = write!(out, "Content-Length: {}\r\n", answer.body().len());
     }
     // What we answer is about one client at one time, and it is data, not a page (security.md rows 31 and 103).
@@ -100,7 +100,7 @@ fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], ou
     act::field(out, b"Date", date.as_bytes());
     out.extend_from_slice(connection);
     out.extend_from_slice(b"\r\n");
-    if !head_only {
+    if !head_only && answer.may_have_body() {
         out.extend_from_slice(answer.body());
     }
 }
@@ -177,4 +177,23 @@ fn sets(value: &[u8], cookie: &[u8]) -> bool {
     let name = crate::h1::trim(name);
     // Browsers send a cookie without a name as its bare value, which can look like ours (RFC 6265bis section 5.6).
     name.is_empty() || name == cookie
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_have_no_body_send_none_and_keep_their_fields() {
+        for (status, has_body) in [(204, false), (304, false), (200, true), (412, true)] {
+            let answer = Answer::with_body(status, "text/plain", b"BODY".to_vec()).field("ETag", "\"1f\"");
+            let mut out = Vec::new();
+            write_own(&answer, false, "now", b"", &mut out);
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains("\r\nETag: \"1f\"\r\n"), "{text}");
+            assert_eq!(text.contains("Content-Length"), has_body, "{text}");
+            assert_eq!(text.ends_with("\r\n\r\nBODY"), has_body, "{text}");
+            assert_eq!(text.ends_with("\r\n\r\n"), !has_body, "{text}");
+        }
+    }
 }

@@ -24,8 +24,19 @@ pub(super) async fn authenticate<'r>(
     let caller = match presented {
         None => Caller::Anonymous,
         Some(presented) => {
-            let counts = routed.mount.dialect.counts_as_activity(routed.clean);
-            house.kernel.authenticate(presented, &routed.mount.scope, routed.clean.client(), counts).await?
+            let Routed { clean, mount, below, .. } = &routed;
+            let counts =
+                mount.counts(clean.method(), below) && mount.dialect.counts_as_activity(clean, below);
+            let asked = house.kernel.authenticate(presented, &mount.scope, clean.client(), counts).await;
+            match asked {
+                Ok(caller) => caller,
+                Err(reason) => {
+                    if let Some(pause) = house.kernel.slowed(&reason, clean.client()) {
+                        tokio::time::sleep(pause).await;
+                    }
+                    return Err(reason.into());
+                }
+            }
         }
     };
     record.known(&caller);

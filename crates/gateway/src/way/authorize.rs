@@ -1,13 +1,15 @@
 //! Step 6, authorize: whether the caller may, by method and path as they are forwarded. Does no IO.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::directory::Account;
-use auth::trust::{Action, Authorized, Demand};
+use auth::trust::{Action, Asked as AskedFor, Authorized, Demand};
 use auth::{Event, Reason};
 
 use super::authenticate::Asked;
 use super::clean::Clean;
+use super::record::told;
 use super::route::{Claimed, Routed};
 use crate::dialect::{Destination, Door};
 use crate::house::{Backends, House, Mount};
@@ -47,11 +49,11 @@ impl Action for Forward<'_> {
         if self.public {
             return Demand::Public;
         }
-        Demand::Permission {
-            method: self.clean.method(),
-            path: self.below,
-            matrix: self.mount.dialect.matrix(),
-        }
+        Demand::Permission(asked_for(self.clean, self.mount, self.below))
+    }
+
+    fn client(&self) -> IpAddr {
+        self.clean.client()
     }
 }
 
@@ -63,14 +65,18 @@ impl Action for Perform<'_> {
     fn demand(&self) -> Demand<'_> {
         match self.own.door() {
             Door::Public => Demand::Public,
-            Door::Login => Demand::Login,
-            Door::Permission => Demand::Permission {
-                method: self.clean.method(),
-                path: self.below,
-                matrix: self.mount.dialect.matrix(),
-            },
+            Door::Login => Demand::Login(asked_for(self.clean, self.mount, self.below)),
+            Door::Permission => Demand::Permission(asked_for(self.clean, self.mount, self.below)),
         }
     }
+
+    fn client(&self) -> IpAddr {
+        self.clean.client()
+    }
+}
+
+fn asked_for<'a>(clean: &Clean<'_>, mount: &Mount, below: &'a str) -> AskedFor<'a> {
+    AskedFor { method: clean.method(), path: below, matrix: mount.dialect.matrix() }
 }
 
 /// Judges the request.
@@ -88,15 +94,18 @@ pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'
             Authorized::judge(&snapshot, caller, action).map(Allowed::Perform)
         }
     };
-    judged.map_err(|reason| denied(house, clean, who.as_deref(), reason))
+    judged.map_err(|reason| {
+        note_denial(house, clean, who.as_deref(), &reason);
+        reason.into()
+    })
 }
 
-fn denied(house: &House, clean: &Clean<'_>, who: Option<&Account>, reason: Reason) -> Refusal {
-    house.kernel.witness().note(Event::Denied {
+/// Has it written down that somebody may not have what he asked for. Other steps refuse for reasons of their own, too.
+pub(super) fn note_denial(house: &House, clean: &Clean<'_>, who: Option<&Account>, reason: &Reason) {
+    house.kernel.witness().note(&Event::Denied {
         user: who.map(|account| account.id_text.clone()),
-        action: format!("{} {}", clean.method().as_str(), clean.path()).into_boxed_str(),
+        action: format!("{} {}", clean.method().as_str(), told(clean.path())).into_boxed_str(),
         address: clean.client(),
         reason_id: reason.reason_id(),
     });
-    reason.into()
 }

@@ -11,6 +11,7 @@ use super::accept::{Arrived, Peer};
 use crate::cookies;
 use crate::h1::{self, Known, RequestHead};
 use crate::house::House;
+use crate::query;
 use crate::refusal::Refusal;
 
 /// Hops of `X-Forwarded-For` that are looked at behind trusted proxies.
@@ -78,7 +79,8 @@ fn method(name: &[u8]) -> Result<Method, Refusal> {
     }
 }
 
-fn path_of(head: &RequestHead) -> &[u8] {
+/// The path of a head as it came, without the query: credentials travel in queries.
+pub(super) fn path_of(head: &RequestHead) -> &[u8] {
     let target = head.path_and_query();
     &target[..memchr::memchr(b'?', target).unwrap_or(target.len())]
 }
@@ -192,12 +194,7 @@ impl Clean<'_> {
 
     /// The values of a query parameter (`application/x-www-form-urlencoded`), decoded, in order.
     pub fn query_values<'q>(&'q self, name: &'q str) -> impl Iterator<Item = Vec<u8>> + 'q {
-        let pieces = self.query().unwrap_or_default().split(|&b| b == b'&');
-        pieces.filter_map(move |piece| {
-            let at = piece.iter().position(|&b| b == b'=').unwrap_or(piece.len());
-            let (key, value) = (&piece[..at], piece.get(at + 1..).unwrap_or_default());
-            (form_decode(key) == name.as_bytes()).then(|| form_decode(value))
-        })
+        query::values(self.query().unwrap_or_default(), name.as_bytes())
     }
 
     /// The method.
@@ -294,31 +291,6 @@ fn is_name_of_this_machine(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-fn form_decode(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        decoded.push(match (first, tail) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest = after;
-                hex(*high) << 4 | hex(*low)
-            }
-            (other, _) => *other,
-        });
-    }
-    decoded
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,6 +312,20 @@ mod tests {
     }
 
     #[test]
+    fn asvs_16_the_path_that_is_logged_has_no_query() {
+        for (target, path) in [
+            ("/a/b?apiKey=CANARY?x", "/a/b"),
+            ("/?CANARY", "/"),
+            ("http://h/x?apiKey=CANARY", "/x"),
+            ("/a", "/a"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let head = h1::take_request(&mut bytes::BytesMut::from(text.as_bytes())).unwrap().unwrap();
+            assert_eq!(path_of(&head), path.as_bytes());
+        }
+    }
+
+    #[test]
     fn case_32_names_of_this_machine_and_of_others() {
         for own in
             ["localhost", "LocalHost:80", "a.localhost", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:8764"]
@@ -357,12 +343,5 @@ mod tests {
         ] {
             assert!(!is_name_of_this_machine(other), "{other}");
         }
-    }
-
-    #[test]
-    fn form_values_are_decoded_once() {
-        assert_eq!(form_decode(b"a%20b+c%2541"), b"a b c%41");
-        assert_eq!(form_decode(b"%"), b"%");
-        assert_eq!(form_decode(b"%zz%4"), b"%zz%4");
     }
 }

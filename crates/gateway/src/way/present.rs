@@ -3,10 +3,12 @@
 use auth::permission::Method;
 use auth::{Presented, Reason};
 
+use super::authorize::note_denial;
 use super::clean::Clean;
 use super::route::{Claimed, Routed};
 use crate::dialect::Door;
 use crate::h1::Known;
+use crate::house::House;
 use crate::refusal::Refusal;
 
 /// A request with the credentials it shows; `None` at a public door, where nobody looks.
@@ -16,10 +18,10 @@ pub(crate) struct Shown<'r> {
 }
 
 /// Reads the credentials.
-pub(super) fn present(routed: Routed<'_>) -> Result<Shown<'_>, Refusal> {
+pub(super) fn present<'r>(house: &House, routed: Routed<'r>) -> Result<Shown<'r>, Refusal> {
     let public = match &routed.claimed {
         Claimed::Own(own) => {
-            same_site(routed.clean)?;
+            same_site(routed.clean).inspect_err(|reason| note_denial(house, routed.clean, None, reason))?;
             own.door() == Door::Public
         }
         Claimed::Backend { public, .. } => *public,
@@ -30,7 +32,7 @@ pub(super) fn present(routed: Routed<'_>) -> Result<Shown<'_>, Refusal> {
 
 /// Refuses changes at our own endpoints that a page of another site asks for with the visitor's cookie (security.md
 /// rows 26 and 104): by `Sec-Fetch-Site` where the browser sends it, else by `Origin`. Scripts send neither.
-fn same_site(clean: &Clean<'_>) -> Result<(), Refusal> {
+fn same_site(clean: &Clean<'_>) -> Result<(), Reason> {
     if matches!(clean.method(), Method::Get | Method::Head | Method::Options) {
         return Ok(());
     }
@@ -47,5 +49,5 @@ fn same_site(clean: &Clean<'_>) -> Result<(), Refusal> {
             None => true,
         },
     };
-    if allowed { Ok(()) } else { Err(Reason::CrossSite.into()) }
+    if allowed { Ok(()) } else { Err(Reason::CrossSite) }
 }

@@ -1,10 +1,12 @@
 //! Step 9, record: what is written down of the request. Cannot fail it.
 
+use std::borrow::Cow;
+
 use auth::trust::Caller;
-use auth::{Moment, SessionId};
+use auth::{KeyId, Moment, SessionId};
 
 use super::accept::Arrived;
-use super::clean::Clean;
+use super::clean::{Clean, path_of};
 use crate::house::{House, Mount};
 use crate::journal::RequestLine;
 use crate::refusal::Refusal;
@@ -24,6 +26,7 @@ pub(crate) struct Record<'r> {
     detail: Option<String>,
     user: Option<Box<str>>,
     session: Option<SessionId>,
+    key: Option<KeyId>,
 }
 
 impl<'r> Record<'r> {
@@ -45,6 +48,7 @@ impl<'r> Record<'r> {
             detail: None,
             user: None,
             session: None,
+            key: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl<'r> Record<'r> {
         if let Some(known) = caller.known().filter(|_| self.wanted) {
             self.user = Some(known.account().id_text.clone());
             self.session = known.session().map(|session| session.id);
+            self.key = known.key().map(|compiled| compiled.key.id);
         }
     }
 
@@ -75,24 +80,58 @@ impl<'r> Record<'r> {
             return;
         }
         let took = self.house.kernel.clock().now().since(self.began);
-        let target = self.arrived.head.path_and_query();
-        let raw = target.split(|&b| b == b'?').next().unwrap_or_default();
-        let raw = String::from_utf8_lossy(raw);
+        let raw = String::from_utf8_lossy(path_of(&self.arrived.head));
         let method = String::from_utf8_lossy(self.arrived.head.method());
         self.house.journal.request(&RequestLine {
             method: &method,
-            path: clean.map_or(&*raw, Clean::path),
+            path: &told(clean.map_or(&*raw, Clean::path)),
             client: clean.map_or_else(|| self.arrived.peer.address.ip(), Clean::client),
             status: self.status,
             mount: self.mount.map(|mount| &*mount.path),
             action: self.action,
             user: self.user.as_deref(),
             session: self.session,
+            key: self.key,
             reason_id: self.reason_id,
             detail: self.detail.as_deref(),
             bytes_up: self.bytes_up,
             bytes_down: self.bytes_down,
             took,
         });
+    }
+}
+
+/// A path as it is written down: without the parameters of its segments, in which clients that cannot keep cookies carry
+/// session tokens (security.md row 16). `;…` stands for them.
+pub(super) fn told(path: &str) -> Cow<'_, str> {
+    let parameters = |segment: &str| {
+        let escaped = segment.as_bytes().windows(3).position(|three| three.eq_ignore_ascii_case(b"%3b"));
+        segment.find(';').into_iter().chain(escaped).min()
+    };
+    if path.split('/').all(|segment| parameters(segment).is_none()) {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split('/').map(|segment| match parameters(segment) {
+        Some(place) => format!("{};…", &segment[..place]),
+        None => segment.to_owned(),
+    });
+    Cow::Owned(segments.collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asvs_16_parameters_of_a_path_are_not_written_down() {
+        assert!(matches!(told("/api/collections/a%2Cb"), Cow::Borrowed(_)));
+        for (path, shown) in [
+            ("/api/session;jsessionid=canary", "/api/session;…"),
+            ("/a;x=canary/b/c%3By=canary;z/d", "/a;…/b/c;…/d"),
+            ("/%3bcanary/;canary", "/;…/;…"),
+            ("/\u{e4}\u{1f980};canary", "/\u{e4}\u{1f980};…"),
+        ] {
+            assert_eq!(told(path), shown);
+        }
     }
 }

@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::directory::{Directory, RealmState, Snapshot};
-use auth::login::{Remembered, Throttle, ThrottleLimits};
+use auth::directory::{Directory, Snapshot};
+use auth::login::{Guesses, Remembered, Throttle, ThrottleLimits};
 use auth::sessions::Sessions;
 use auth::{
     Clock, DirectoryImage, DirectoryStore, Kernel, KernelParts, LoginRequest, Moment, Origin, PasswordHash,
-    PasswordHasher, Realm, RealmName, Realms, Reason, Scope, SessionLimits, SessionStore, SessionToken, User,
-    UserId,
+    PasswordHasher, Realm, RealmName, Reason, Scope, SessionLimits, SessionStore, SessionToken, User, UserId,
+    Verdict,
 };
 use realm_native::{HashPool, HashSettings, NativeRealm, Tally};
-use testkit::suites::realms::{KnownUser, presented, username};
-use testkit::suites::{FixedClock, MemoryStore};
+use testkit::suites::realms::{KnownUser, evidence, presented, username};
+use testkit::suites::{FakeMaker, FixedClock, MemoryStore, maker};
 
 /// Hashes that cost next to nothing.
 pub(crate) const CHEAP: HashSettings =
@@ -44,28 +44,22 @@ pub(crate) fn user(name: &str, password: Option<PasswordHash>, enabled: bool) ->
     }
 }
 
-fn directory(users: Vec<User>, store: &Arc<MemoryStore>) -> Arc<Directory> {
-    let state = RealmState { kind: "native", enabled: true, roles: Vec::new() };
-    let image = DirectoryImage { users, ..DirectoryImage::default() };
-    let snapshot = Snapshot::new(image, Vec::new(), HashMap::from([(RealmName::native(), state)]));
-    Arc::new(Directory::new(snapshot, Arc::clone(store) as Arc<dyn DirectoryStore>))
-}
-
-/// A realm that knows these users.
-pub(crate) async fn realm_of(known: &[KnownUser]) -> NativeRealm {
+/// A realm, and a directory with these users in it.
+pub(crate) async fn realm_of(known: &[KnownUser]) -> (NativeRealm, Arc<Snapshot>) {
     let pool = Arc::new(HashPool::start(CHEAP).unwrap());
     let mut users = Vec::new();
     for one in known {
         let hash = pool.hash(&presented(one.password).unwrap()).await.unwrap();
         users.push(user(one.name, Some(hash), one.enabled));
     }
-    NativeRealm::new(RealmName::native(), directory(users, &Arc::default()), pool)
+    let image = DirectoryImage { users, ..DirectoryImage::default() };
+    let directory = maker::snapshot(image, HashMap::new());
+    (NativeRealm::new(RealmName::native(), pool), Arc::new(directory))
 }
 
 /// A kernel with the realm `native`.
 pub(crate) struct House {
     pub(crate) pool: Arc<HashPool>,
-    pub(crate) realm: Arc<NativeRealm>,
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) clock: Arc<FixedClock>,
 }
@@ -74,10 +68,16 @@ impl House {
     /// A kernel that hashes with `settings` and knows `users`.
     pub(crate) fn new(settings: HashSettings, users: Vec<User>) -> Self {
         let (clock, store) = (Arc::new(FixedClock::new()), Arc::new(MemoryStore::default()));
-        let directory = directory(users, &store);
         let pool = Arc::new(HashPool::start(settings).unwrap());
-        let realm =
-            Arc::new(NativeRealm::new(RealmName::native(), Arc::clone(&directory), Arc::clone(&pool)));
+        let realm: Arc<dyn Realm> = Arc::new(NativeRealm::new(RealmName::native(), Arc::clone(&pool)));
+        let image = DirectoryImage { users, ..DirectoryImage::default() };
+        let in_settings = maker::settings([maker::state("native", Arc::clone(&realm))]);
+        let directory = Arc::new(Directory::new(
+            maker::snapshot(image, in_settings),
+            Arc::clone(&store) as Arc<dyn DirectoryStore>,
+            Arc::new(FakeMaker::of(realm)),
+            Arc::new(auth::Nobody),
+        ));
         let limits = ThrottleLimits {
             attempts_per_user: 10,
             attempts_per_address: 100,
@@ -91,14 +91,20 @@ impl House {
             )),
             directory,
             store: Arc::clone(&store) as Arc<dyn DirectoryStore>,
-            realms: Realms::new(vec![Arc::clone(&realm) as Arc<dyn Realm>]),
             throttle: Throttle::new(limits, Arc::clone(&clock_of_parts), Vec::new()),
+            guesses: Guesses::new(Arc::clone(&clock_of_parts)),
             remembered: Remembered::new(&[7; 32]),
             random: |bytes| getrandom::fill(bytes).unwrap(),
             clock: clock_of_parts,
             witness: Arc::new(auth::Nobody),
         });
-        Self { pool, realm, kernel: Arc::new(kernel), clock }
+        Self { pool, kernel: Arc::new(kernel), clock }
+    }
+
+    /// What the realm `native` says of this name and password.
+    pub(crate) async fn verify(&self, name: &str, password: &str) -> Verdict {
+        let directory = self.kernel.directory().held();
+        directory.realm("native").unwrap().realm.verify(&evidence(name, password), &directory).await
     }
 
     /// What the pool did during `work`.
@@ -134,7 +140,8 @@ pub(crate) async fn login(kernel: &Kernel, name: &str, password: &str, number: u
             idle_timeout: Duration::from_secs(60),
             max_lifetime: Duration::from_secs(60),
         },
-        max_sessions: None,
+        app_must_exist: false,
+        cap: None,
         origin: Origin::new(IpAddr::from([192, 0, 2, 1]), None),
         replaces: Vec::new(),
     };

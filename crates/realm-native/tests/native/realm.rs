@@ -1,9 +1,12 @@
 //! The realm alone: the suite that every realm passes, and what each look costs.
 
-use auth::{PasswordHash, Realm, Rejection, Verdict};
-use realm_native::HashSettings;
-use testkit::suites::realm_suite;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use auth::{DirectoryImage, PasswordHash, Realm, RealmName, Rejection, User, UserId, Verdict};
+use realm_native::{HashPool, HashSettings, NativeRealm};
 use testkit::suites::realms::{evidence, presented};
+use testkit::suites::{maker, realm_suite};
 
 use crate::house::{CHEAP, House, WORK, hashed, realm_of, user};
 
@@ -48,8 +51,7 @@ async fn case_28_unknown_wrong_disabled_and_odd_users_cost_the_same() {
         ("imported badly", "right", "Rejected(WrongPassword)"),
         ("imported worse", "right", "Rejected(WrongPassword)"),
     ] {
-        let evidence = evidence(name, password);
-        let (verdict, spent) = house.spent(house.realm.verify(&evidence)).await;
+        let (verdict, spent) = house.spent(house.verify(name, password)).await;
         let told = format!("{verdict:?}");
         assert!(told.starts_with(expected), "{told} for {name} with {password}");
         assert_eq!(spent.kib_passes, WORK, "{name} with {password}");
@@ -64,7 +66,7 @@ async fn asvs_64_hashes_below_the_settings_are_made_anew_at_the_login() {
     let house =
         House::new(CHEAP, vec![user("weak", Some(cheaper), true), user("strong", Some(costlier), true)]);
     for (name, renewed) in [("weak", true), ("strong", false)] {
-        let Verdict::Verified(verified) = house.realm.verify(&evidence(name, "right")).await else {
+        let Verdict::Verified(verified) = house.verify(name, "right").await else {
             panic!("{name} has the right password");
         };
         assert_eq!(verified.username.shown(), name);
@@ -82,10 +84,10 @@ async fn case_19_passwords_that_differ_after_byte_72_are_two() {
     let hash = hashed(CHEAP, &format!("{long}A")).await;
     let house = House::new(CHEAP, vec![user("alice", Some(hash), true)]);
     for wrong in [format!("{long}B"), long.clone(), format!("{long}AA"), format!("{long}A\0")] {
-        let verdict = house.realm.verify(&evidence("alice", &wrong)).await;
+        let verdict = house.verify("alice", &wrong).await;
         assert!(matches!(verdict, Verdict::Rejected(Rejection::WrongPassword)), "{wrong:?}");
     }
-    let verdict = house.realm.verify(&evidence("alice", &format!("{long}A"))).await;
+    let verdict = house.verify("alice", &format!("{long}A")).await;
     assert!(matches!(verdict, Verdict::Verified(_)));
 }
 
@@ -102,12 +104,9 @@ async fn asvs_53_passwords_are_compared_exactly() {
         ("ﬁ".to_owned(), "fi".to_owned()),
     ] {
         let house = House::new(CHEAP, vec![user("alice", Some(hashed(CHEAP, &right).await), true)]);
-        let verdict = house.realm.verify(&evidence("alice", &wrong)).await;
+        let verdict = house.verify("alice", &wrong).await;
         assert!(matches!(verdict, Verdict::Rejected(Rejection::WrongPassword)), "{wrong:?} is not {right:?}");
-        assert!(
-            matches!(house.realm.verify(&evidence("alice", &right)).await, Verdict::Verified(_)),
-            "{right:?}"
-        );
+        assert!(matches!(house.verify("alice", &right).await, Verdict::Verified(_)), "{right:?}");
     }
 }
 
@@ -116,10 +115,7 @@ async fn asvs_54_and_case_20_passwords_up_to_the_limit_are_taken_and_longer_ones
     for bytes in [64, 128, 1_024] {
         let right = "\u{e4}".repeat(bytes / 2);
         let house = House::new(CHEAP, vec![user("alice", Some(hashed(CHEAP, &right).await), true)]);
-        assert!(
-            matches!(house.realm.verify(&evidence("alice", &right)).await, Verdict::Verified(_)),
-            "{bytes}"
-        );
+        assert!(matches!(house.verify("alice", &right).await, Verdict::Verified(_)), "{bytes}");
     }
     // There is no evidence to be made of more: the type is the refusal.
     assert!(presented(&"x".repeat(1_025)).is_none());
@@ -131,6 +127,46 @@ async fn asvs_65_both_normal_forms_are_one_password() {
     let (composed, decomposed) = ("r\u{e9}sum\u{e9} 123", "re\u{301}sume\u{301} 123");
     for (stored, shown) in [(composed, decomposed), (decomposed, composed)] {
         let house = House::new(CHEAP, vec![user("alice", Some(hashed(CHEAP, stored).await), true)]);
-        assert!(matches!(house.realm.verify(&evidence("alice", shown)).await, Verdict::Verified(_)));
+        assert!(matches!(house.verify("alice", shown).await, Verdict::Verified(_)));
+    }
+}
+
+#[tokio::test]
+async fn asvs_58_two_realms_of_this_type_keep_their_users_apart() {
+    let (native, branch) = (RealmName::native(), RealmName::parse("branch").unwrap());
+    let here = user("alice", Some(hashed(CHEAP, "here").await), true);
+    let there = User {
+        id: UserId::of(&branch, &here.username),
+        realm: branch.clone(),
+        password: Some(hashed(CHEAP, "there").await),
+        ..here.clone()
+    };
+    let image = DirectoryImage { users: vec![here, there], ..DirectoryImage::default() };
+    let directory = maker::snapshot(image, HashMap::new());
+    let pool = Arc::new(HashPool::start(CHEAP).unwrap());
+    for (name, right, wrong) in [(native, "here", "there"), (branch, "there", "here")] {
+        let realm = NativeRealm::new(name, Arc::clone(&pool));
+        assert!(realm.keeps_passwords());
+        let verdict = realm.verify(&evidence("alice", right), &directory).await;
+        assert!(matches!(verdict, Verdict::Verified(_)), "{verdict:?}");
+        let verdict = realm.verify(&evidence("alice", wrong), &directory).await;
+        assert!(matches!(verdict, Verdict::Rejected(Rejection::WrongPassword)), "{verdict:?}");
+    }
+    let nobodys = NativeRealm::new(RealmName::parse("empty").unwrap(), pool);
+    let verdict = nobodys.verify(&evidence("alice", "here"), &directory).await;
+    assert!(matches!(verdict, Verdict::NotMine), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_password_is_judged_by_the_directory_that_is_shown() {
+    let of = async |password: &str| {
+        let users = vec![user("alice", Some(hashed(CHEAP, password).await), true)];
+        maker::snapshot(DirectoryImage { users, ..DirectoryImage::default() }, HashMap::new())
+    };
+    let (before, after) = (of("before").await, of("after").await);
+    let realm = NativeRealm::new(RealmName::native(), Arc::new(HashPool::start(CHEAP).unwrap()));
+    for (directory, right, wrong) in [(&before, "before", "after"), (&after, "after", "before")] {
+        assert!(matches!(realm.verify(&evidence("alice", right), directory).await, Verdict::Verified(_)));
+        assert!(matches!(realm.verify(&evidence("alice", wrong), directory).await, Verdict::Rejected(_)));
     }
 }

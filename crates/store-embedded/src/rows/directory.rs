@@ -1,13 +1,13 @@
 //! Users, roles and the note of the setup as rows.
 //!
-//! Called by `group.rs` (records to rows) and `reader.rs` (rows to records). Must never read a user or role that it cannot
+//! Called by `change.rs` (records to rows) and `reader.rs` (rows to records). Must never read a user or role that it cannot
 //! read whole: half a permission list is another permission list.
 
 use auth::permission::Permission;
 use auth::{Initialised, PasswordHash, RealmName, Role, RoleName, StoreError, User, UserId, Username};
 use sqlx::sqlite::SqliteRow;
 
-use super::{Bound, Reading, hexadecimal, millis};
+use super::{Bound, Reading, hexadecimal, json, millis};
 use crate::seal::Seal;
 
 /// The key of the one row of the table `installation`.
@@ -42,10 +42,6 @@ pub(crate) struct InitialisedRow {
     at: i64,
     /// Over everything else.
     pub(crate) seal: i64,
-}
-
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError(format!("cannot be written as JSON: {error}")))
 }
 
 struct UserFields<'a> {
@@ -200,7 +196,7 @@ pub(crate) fn read_user(row: &SqliteRow) -> Result<(User, i64), StoreError> {
         id: UserId::from_bytes(bytes),
         realm: RealmName::parse(realm).map_err(|fault| reading.fault(&format!("realm: {fault}")))?,
         username,
-        roles: read_role_names(&reading)?,
+        roles: reading.role_names("roles")?,
         permissions: reading.json::<Vec<Permission>>("permissions")?,
         enabled: enabled != 0,
         password: password.map(PasswordHash::from_phc),
@@ -211,13 +207,6 @@ pub(crate) fn read_user(row: &SqliteRow) -> Result<(User, i64), StoreError> {
         updated: reading.moment("updated")?,
     };
     Ok((user, seal))
-}
-
-fn read_role_names(reading: &Reading<'_>) -> Result<Vec<RoleName>, StoreError> {
-    let names: Vec<String> = reading.json("roles")?;
-    let parse =
-        |name: &String| RoleName::parse(name).map_err(|fault| reading.fault(&format!("roles: {fault}")));
-    names.iter().map(parse).collect()
 }
 
 /// A role of a row of `statements::ROLES`, with the row's seal.

@@ -3,14 +3,17 @@
 //! Called by the writer (records to rows) and the readers (rows to records). Must never pass over a row that it cannot read:
 //! that is an error naming the table and the key.
 
+pub(crate) mod app;
 pub(crate) mod attempts;
 pub(crate) mod directory;
+pub(crate) mod key;
+pub(crate) mod realm;
 pub(crate) mod session;
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use auth::{Moment, StoreError};
+use auth::{Moment, RoleName, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
@@ -26,6 +29,11 @@ pub(crate) fn millis(moment: Moment, what: &str) -> Result<i64, StoreError> {
 /// A span as stores keep it, in whole milliseconds.
 pub(crate) fn span_millis(span: Duration, what: &str) -> Result<i64, StoreError> {
     i64::try_from(span.as_millis()).map_err(|_| StoreError(format!("{what} is too long to be stored")))
+}
+
+/// A list as stores keep it.
+pub(crate) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError(format!("cannot be written as JSON: {error}")))
 }
 
 /// A key as errors show it: the first bytes.
@@ -64,6 +72,14 @@ impl<'r> Reading<'r> {
     /// A value written in JSON.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
         serde_json::from_str(self.column(name)?).map_err(|error| self.fault(&format!("{name}: {error}")))
+    }
+
+    /// Names of roles written in JSON.
+    pub(crate) fn role_names(&self, name: &str) -> Result<Vec<RoleName>, StoreError> {
+        let names: Vec<String> = self.json(name)?;
+        let parse =
+            |role: &String| RoleName::parse(role).map_err(|fault| self.fault(&format!("{name}: {fault}")));
+        names.iter().map(parse).collect()
     }
 
     /// Whether the row is the one that was written.

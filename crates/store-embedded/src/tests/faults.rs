@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
-use auth::{Change, DirectoryStore, EndReason, Ended, SessionStore};
+use auth::{AuditStore, Change, DirectoryStore, EndReason, Ended, SessionStore};
+use testkit::suites::audit::{all_lines, assert_chained};
 use testkit::suites::clock::START;
-use testkit::suites::samples::{attempts, role, session, token, user};
+use testkit::suites::samples::{attempts, audit_entry, role, session, token, user};
 use testkit::suites::sessions::load_all;
 
 use crate::EmbeddedStore;
@@ -152,4 +153,99 @@ async fn figure_17_touches_fail_and_recover_too() {
     store.touch(touches()).await.expect("at once");
     store.insert(session(9_000)).await.expect("at once");
     assert!(load_all(&store).await.values().take(2_000).all(|session| session.last_seen >= later));
+}
+
+fn add(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
+    numbers.for_each(|number| store.append(audit_entry(number)));
+}
+
+/// Every line once, in order, chained.
+async fn assert_lines(store: &EmbeddedStore, folder: &Path, count: u64) {
+    let expected: Vec<_> = (0..count).map(audit_entry).collect();
+    assert_chained(&all_lines(store).await, auth::AuditHash::GENESIS, &expected);
+    assert_eq!(EmbeddedStore::verify_audit(folder).await.unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn figure_17_a_failed_commit_loses_no_line_and_doubles_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    add(&store, 0..3);
+    store.insert(session(1)).await.unwrap();
+    for round in 1..4 {
+        add(&store, round * 3..round * 3 + 3);
+        assert!(store.run_statement("ROLLBACK").await.is_err());
+    }
+    store.insert(session(2)).await.expect("at once");
+    assert_lines(&store, folder.path(), 12).await;
+    store.close().await;
+    let store = open(folder.path()).await;
+    assert_lines(&store, folder.path(), 12).await;
+}
+
+#[tokio::test]
+async fn figure_17_one_operations_mistake_is_not_the_logs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    store.insert(session(1)).await.unwrap();
+    add(&store, 0..5);
+    let (again, fresh) = tokio::join!(store.insert(session(1)), store.insert(session(2)));
+    assert!(again.is_err());
+    fresh.unwrap();
+    assert_lines(&store, folder.path(), 5).await;
+}
+
+/// Where there is no room for a line: a login is refused, a logout is done and its line waits in memory until there is.
+#[tokio::test]
+async fn figure_17_a_full_disk_refuses_what_it_cannot_note_but_for_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = folder.path().join("doorward.max_pages");
+    std::fs::write(&room, "60").unwrap();
+    let store = open(folder.path()).await;
+    let count = fill(&store).await;
+    let long = |number: u64| {
+        let text = "x".repeat(200_000).into_boxed_str();
+        auth::AuditEntry { fields: [("text".into(), text)].into(), ..audit_entry(number) }
+    };
+    store.append(long(0));
+    store.end(vec![(token(1), ENDED)]).await.expect("a logout needs no line");
+    assert_eq!(store.find(token(1)).await.unwrap().unwrap().ended, Some(ENDED));
+    assert!(store.insert(session(count)).await.is_err());
+    assert!(store.apply(vec![Change::DeleteRole(role("none").name)]).await.is_err(), "it could not be told");
+    assert!(all_lines_result(&store).await.is_err(), "the line is not on disk, and that is said");
+    store.append(long(1));
+    let (login, logout) = tokio::join!(store.insert(session(count)), store.end(vec![(token(2), ENDED)]));
+    assert!(login.is_err());
+    logout.expect("a logout beside refused logins");
+    assert!(store.put_attempts(Vec::new()).await.is_ok());
+    std::fs::remove_file(&room).unwrap();
+    assert!(store.run_statement("ROLLBACK").await.is_err());
+    store.insert(session(count)).await.expect("when there is room again, at once");
+    assert_chained(&all_lines(&store).await, auth::AuditHash::GENESIS, &[long(0), long(1)]);
+    store.close().await;
+    crate::check(folder.path()).await.unwrap();
+}
+
+async fn all_lines_result(store: &EmbeddedStore) -> Result<usize, auth::StoreError> {
+    let filter = auth::AuditFilter { limit: 10, ..auth::AuditFilter::default() };
+    store.read(filter).await.map(|lines| lines.len())
+}
+
+/// Nobody waits for these lines, and nothing else is written: they are tried again by themselves.
+#[tokio::test]
+async fn figure_17_lines_that_could_not_be_written_are_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    store.set_audit_sink(std::sync::Arc::new(move |lines: &[auth::AuditRecord]| {
+        sender.send(lines.len()).unwrap();
+    }));
+    add(&store, 0..2);
+    let (file, hidden) = (folder.path().join("doorward.db"), folder.path().join("hidden"));
+    std::fs::rename(&file, &hidden).unwrap();
+    assert!(store.run_statement("ROLLBACK").await.is_err());
+    assert!(store.insert(session(1)).await.is_err());
+    std::fs::rename(&hidden, &file).unwrap();
+    assert_eq!(receiver.recv().await, Some(2));
+    assert_lines(&store, folder.path(), 2).await;
 }

@@ -1,16 +1,17 @@
 //! Both sides of every limit.
 
-use auth::{EndReason, Ended, SessionStore};
+use auth::{AuditFilter, AuditStore, EndReason, Ended, SessionStore};
+use testkit::suites::audit::all_lines;
 use testkit::suites::clock::START;
-use testkit::suites::samples::{attempts, ended_session, session, token};
+use testkit::suites::samples::{attempts, audit_entry, ended_session, session, token};
 use testkit::suites::sessions::load_all;
 
 use auth::DirectoryStore;
 
 use crate::EmbeddedStore;
 use crate::limits::{
-    LOAD_BATCH, MAX_ATTEMPTS, MAX_ENDS, MAX_FORGOTTEN, MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH,
-    TOUCH_QUEUE_LENGTH,
+    AUDIT_BLOCKS_AT_ONCE, LOAD_BATCH, MAX_ATTEMPTS, MAX_AUDIT_WAITING, MAX_ENDS, MAX_FORGOTTEN, MAX_GROUP,
+    MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH,
 };
 
 const ENDED: Ended = Ended { at: START, reason: EndReason::Logout };
@@ -104,4 +105,55 @@ async fn a_login_goes_before_the_touches_that_wait() {
     assert!(first < count as usize, "the login did not wait for all touches");
     touching.await.unwrap();
     assert_eq!(touched(load_all(&store).await), count as usize);
+}
+
+/// Nothing runs between two lines of this test, so they wait until there is no room.
+#[tokio::test]
+async fn lines_that_find_no_room_are_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let waiting = MAX_AUDIT_WAITING as u64;
+    (0..waiting + 5).for_each(|number| store.append(audit_entry(number)));
+    // As soon as these are written there is room for the note; the next that waits for the writer finds it.
+    assert!(all_lines(&store).await.len() >= MAX_AUDIT_WAITING);
+    let lines = all_lines(&store).await;
+    assert_eq!(lines.len(), MAX_AUDIT_WAITING + 1);
+    let note = &lines[MAX_AUDIT_WAITING].entry;
+    assert_eq!((&*note.event, &*note.fields["count"]), ("audit_dropped", "5"));
+    (0..waiting).for_each(|number| store.append(audit_entry(number)));
+    assert_eq!(all_lines(&store).await.len(), 2 * MAX_AUDIT_WAITING + 1);
+    assert_eq!(EmbeddedStore::verify_audit(folder.path()).await.unwrap().fault, None);
+    let count = store.forget_audit(auth::Moment::from_millis(u64::MAX >> 1)).await.unwrap();
+    assert_eq!(count, 2 * waiting + 1);
+}
+
+#[tokio::test]
+async fn so_many_lines_as_are_forgotten_at_once_and_one_more() {
+    for count in [MAX_FORGOTTEN - 1, MAX_FORGOTTEN, MAX_FORGOTTEN + 1].map(u64::from) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        (0..=count).for_each(|number| store.append(audit_entry(number)));
+        assert_eq!(store.forget_audit(audit_entry(count).at).await.unwrap(), count);
+        assert_eq!(all_lines(&store).await.len(), 1);
+    }
+}
+
+/// More blocks than one step looks at, and the line in the last one that is looked at.
+#[tokio::test]
+async fn a_search_goes_on_beyond_one_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let count = crate::audit::block::LINES * AUDIT_BLOCKS_AT_ONCE + 2;
+    for first in (0..count).step_by(60_000) {
+        (first..count.min(first + 60_000)).for_each(|number| store.append(audit_entry(number)));
+        store.insert(session(first)).await.unwrap();
+    }
+    for (number, oldest_first) in
+        [(0, false), (0, true), (count - 1, false), (count - 1, true), (1_023, false)]
+    {
+        let fields = vec![("session.id", format!("session{number}"))];
+        let filter = AuditFilter { fields, oldest_first, limit: 2, ..AuditFilter::default() };
+        let found = store.read(filter).await.unwrap();
+        assert_eq!(found.iter().map(|line| line.sequence).collect::<Vec<_>>(), [number + 1]);
+    }
 }

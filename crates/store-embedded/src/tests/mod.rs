@@ -1,5 +1,6 @@
 //! Tests that need the inside of the room.
 
+mod audit;
 mod faults;
 mod limits;
 mod plans;

@@ -38,3 +38,28 @@ async fn no_statement_looks_at_all_sessions() {
         );
     }
 }
+
+#[tokio::test]
+async fn no_statement_but_a_walk_looks_at_all_of_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store");
+    folder::make_private(&file).unwrap();
+    let mut connection = engine::connect(&file, Use::Make).await.unwrap();
+    engine::migrate(&mut connection, &file, 0).await.unwrap();
+    for statement in [
+        statements::AUDIT_FORWARDS,
+        statements::AUDIT_BACKWARDS,
+        statements::AUDIT_BLOCKS,
+        statements::FORGET_AUDIT,
+        statements::FORGET_AUDIT_BLOCKS,
+        statements::AUDIT_ENDS,
+    ] {
+        let plan = plan(&mut connection, statement).await;
+        let steps = || plan.iter().filter(|step| step.contains("audit"));
+        assert!(
+            steps().count() > 0 && steps().all(|step| step.starts_with("SEARCH")),
+            "{statement} {plan:#?}"
+        );
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{statement} {plan:#?}");
+    }
+}

@@ -6,11 +6,14 @@
 use std::time::Duration;
 
 use auth::{
-    AttemptRecord, Change, DirectoryImage, DirectoryStore, Initialised, Moment, Role, User, UserId, Username,
+    ApiKey, App, AttemptRecord, Change, DirectoryImage, DirectoryStore, Initialised, Moment, RealmRecord,
+    Role, User, UserId, Username,
 };
 
 use super::clock::START;
-use super::samples::{HOSTILE, attempts, facts_of_role, facts_of_user, role, user};
+use super::samples::{
+    HOSTILE, api_key, app, attempts, facts_of_key, facts_of_role, facts_of_user, realm, role, user,
+};
 
 /// Runs every case, each on an empty store of its own.
 ///
@@ -20,6 +23,10 @@ pub async fn directory_store_suite<S: DirectoryStore>(make: impl AsyncFn() -> S)
     starts_empty(&make().await).await;
     keeps_users(&make().await).await;
     keeps_roles(&make().await).await;
+    keeps_realms(&make().await).await;
+    keeps_apps(&make().await).await;
+    keeps_keys(&make().await).await;
+    refuses_a_key_whose_id_or_hash_is_taken(&make().await).await;
     changes_all_or_nothing(&make().await).await;
     changes_in_order(&make().await).await;
     notes_the_setup(&make().await).await;
@@ -48,6 +55,28 @@ fn roles(roles: &[Role]) -> Vec<String> {
     facts
 }
 
+fn keys(keys: &[ApiKey]) -> Vec<String> {
+    let mut facts: Vec<String> = keys.iter().map(facts_of_key).collect();
+    facts.sort();
+    facts
+}
+
+fn realms(image: &DirectoryImage) -> Vec<RealmRecord> {
+    let mut realms = image.realms.clone();
+    realms.sort_by(|one, other| one.name.cmp(&other.name));
+    realms
+}
+
+fn apps(image: &DirectoryImage) -> Vec<App> {
+    let mut apps = image.apps.clone();
+    apps.sort_by(|one, other| one.id.cmp(&other.id));
+    apps
+}
+
+fn put_key(key: ApiKey) -> Change {
+    Change::PutKey(Box::new(key))
+}
+
 fn later(seconds: u64) -> Moment {
     START.plus(Duration::from_secs(seconds))
 }
@@ -61,10 +90,17 @@ async fn all_attempts(store: &impl DirectoryStore) -> Vec<AttemptRecord> {
 async fn starts_empty(store: &impl DirectoryStore) {
     let image = load(store).await;
     assert!(image.users.is_empty() && image.roles.is_empty() && image.initialised.is_none());
+    assert!(image.realms.is_empty() && image.apps.is_empty() && image.keys.is_empty());
     assert!(all_attempts(store).await.is_empty());
     store.apply(Vec::new()).await.expect("no change");
     store.put_attempts(Vec::new()).await.expect("no attempts");
-    let absent = vec![Change::DeleteUser(user("nobody").id), Change::DeleteRole(role("none").name)];
+    let absent = vec![
+        Change::DeleteUser(user("nobody").id),
+        Change::DeleteRole(role("none").name),
+        Change::DeleteRealm(realm("none").name),
+        Change::DeleteApp(app("none").id),
+        Change::DeleteKey(api_key(1).id),
+    ];
     store.apply(absent).await.expect("what is not there is gone");
 }
 
@@ -105,6 +141,78 @@ async fn keeps_roles(store: &impl DirectoryStore) {
     assert_eq!(roles(&load(store).await.roles), roles(&[changed]));
 }
 
+async fn keeps_realms(store: &impl DirectoryStore) {
+    let bare = RealmRecord {
+        kind: Box::from(""),
+        enabled: false,
+        roles: Vec::new(),
+        config: Box::from("{}"),
+        ..realm("bare")
+    };
+    let large = RealmRecord { config: Box::from("\"x'\0\r\n".repeat(11_000)), ..realm("large") };
+    let put = [&bare, &realm("Acme"), &realm("acme"), &large];
+    store
+        .apply(put.map(|realm| Change::PutRealm(Box::new(realm.clone()))).into())
+        .await
+        .expect("64 KiB, and two names that differ by case");
+    let kept = [realm("Acme"), realm("acme"), bare.clone(), large.clone()];
+    assert_eq!(realms(&load(store).await), kept);
+    let changed = RealmRecord { enabled: true, config: Box::from("{\"a\":1}"), updated: later(9), ..bare };
+    let change = vec![
+        Change::PutRealm(Box::new(changed.clone())),
+        Change::DeleteRealm(realm("Acme").name),
+        Change::DeleteRealm(large.name),
+    ];
+    store.apply(change).await.expect("apply");
+    assert_eq!(realms(&load(store).await), [realm("acme"), changed.clone()]);
+    store.apply(vec![Change::PutRealm(Box::new(realm("Acme")))]).await.expect("it may come again");
+    assert_eq!(realms(&load(store).await), [realm("Acme"), realm("acme"), changed]);
+}
+
+async fn keeps_apps(store: &impl DirectoryStore) {
+    let bare =
+        App { name: String::new(), description: String::new(), properties: Box::from("{}"), ..app("bare") };
+    let put = [app("Ärzte Co"), bare.clone(), app("demo")];
+    store.apply(put.map(|app| Change::PutApp(Box::new(app))).into()).await.expect("apply");
+    assert_eq!(apps(&load(store).await), [bare.clone(), app("demo"), app("Ärzte Co")]);
+    let changed = App { name: "other".to_owned(), updated: later(4), ..bare };
+    let change = vec![Change::DeleteApp(app("demo").id), Change::PutApp(Box::new(changed.clone()))];
+    store.apply(change).await.expect("apply");
+    assert_eq!(apps(&load(store).await), [changed, app("Ärzte Co")]);
+}
+
+async fn keeps_keys(store: &impl DirectoryStore) {
+    let all: Vec<ApiKey> = (0..6).map(api_key).collect();
+    let nothing = ApiKey { permissions: Some(Vec::new()), name: String::new(), ..api_key(6) };
+    let everything = ApiKey { permissions: None, expires: Some(Moment::from_millis(0)), ..api_key(8) };
+    let all = [all, vec![nothing.clone(), everything.clone()]].concat();
+    store.apply(all.iter().cloned().map(put_key).collect()).await.expect("apply");
+    let image = load(store).await;
+    assert_eq!(keys(&image.keys), keys(&all));
+    let find = |key: &ApiKey| image.keys.iter().find(|kept| kept.id == key.id).expect("it is there");
+    assert!(find(&nothing).permissions.as_ref().is_some_and(Vec::is_empty), "nothing is not everything");
+    assert!(find(&everything).permissions.is_none(), "everything is not nothing");
+    store.apply(all.iter().take(7).map(|key| Change::DeleteKey(key.id)).collect()).await.expect("delete");
+    assert_eq!(keys(&load(store).await.keys), keys(&[everything]));
+    store.apply(vec![put_key(api_key(0))]).await.expect("what is gone leaves its id and hash free");
+}
+
+async fn refuses_a_key_whose_id_or_hash_is_taken(store: &impl DirectoryStore) {
+    store.apply(vec![put_key(api_key(1)), put_key(api_key(2))]).await.expect("apply");
+    let same_id = ApiKey { id: api_key(1).id, ..api_key(3) };
+    let same_hash = ApiKey { hash: api_key(2).hash, ..api_key(3) };
+    for refused in [same_id, same_hash, api_key(1)] {
+        assert!(store.apply(vec![put_key(api_key(4)), put_key(refused)]).await.is_err());
+    }
+    assert_eq!(keys(&load(store).await.keys), keys(&[api_key(1), api_key(2)]));
+    let swap = vec![
+        Change::DeleteKey(api_key(1).id),
+        put_key(ApiKey { hash: api_key(1).hash, ..api_key(5) }),
+        put_key(api_key(4)),
+    ];
+    store.apply(swap).await.expect("in order: the hash is free again");
+}
+
 async fn changes_all_or_nothing(store: &impl DirectoryStore) {
     put(store, user("alice")).await;
     // Another id for a name that is taken: no store may keep both.
@@ -112,6 +220,9 @@ async fn changes_all_or_nothing(store: &impl DirectoryStore) {
     let refused = vec![
         Change::PutUser(Box::new(user("bob"))),
         Change::PutRole(role("search")),
+        Change::PutRealm(Box::new(realm("acme"))),
+        Change::PutApp(Box::new(app("demo"))),
+        put_key(api_key(1)),
         Change::DeleteUser(user("alice").id),
         Change::Initialise(Initialised { version: "1".to_owned(), at: START }),
         Change::PutUser(Box::new(user("alice"))),
@@ -121,7 +232,9 @@ async fn changes_all_or_nothing(store: &impl DirectoryStore) {
     let image = load(store).await;
     assert_eq!(users(&image.users), users(&[user("alice")]));
     assert!(image.roles.is_empty() && image.initialised.is_none());
+    assert!(image.realms.is_empty() && image.apps.is_empty() && image.keys.is_empty());
     put(store, user("bob")).await;
+    store.apply(vec![put_key(api_key(1))]).await.expect("what was undone leaves its id and hash free");
 }
 
 async fn changes_in_order(store: &impl DirectoryStore) {
@@ -150,6 +263,7 @@ async fn notes_the_setup(store: &impl DirectoryStore) {
 
 async fn case_27_no_field_alters_another(store: &impl DirectoryStore) {
     let (mut some_users, mut some_roles, mut some_attempts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut some_realms, mut some_apps, mut some_keys) = (Vec::new(), Vec::new(), Vec::new());
     for (number, hostile) in HOSTILE.iter().enumerate() {
         let mut one = user("placeholder");
         one.username = Username::presented(hostile).expect("a login takes any name");
@@ -161,16 +275,25 @@ async fn case_27_no_field_alters_another(store: &impl DirectoryStore) {
         other.ui_permissions = vec![(*hostile).to_owned(), String::new(), hostile.repeat(500)];
         some_roles.push(other);
         some_attempts.push(attempts(hostile));
+        let (kind, config) = (Box::from(*hostile), Box::from(hostile.repeat(500)));
+        some_realms.push(RealmRecord { kind, config, ..realm(&format!("realm{number:03}")) });
+        let (name, description) = ((*hostile).to_owned(), hostile.repeat(3));
+        let properties = Box::from(*hostile);
+        some_apps.push(App { name, description, properties, ..app(&format!("app{number:03}")) });
+        some_keys.push(ApiKey { name: (*hostile).to_owned(), ..api_key(number as u64) });
     }
     let changes = some_users.iter().cloned().map(|user| Change::PutUser(Box::new(user)));
-    store
-        .apply(changes.chain(some_roles.iter().cloned().map(Change::PutRole)).collect())
-        .await
-        .expect("apply");
+    let changes = changes.chain(some_roles.iter().cloned().map(Change::PutRole));
+    let changes = changes.chain(some_realms.iter().cloned().map(|realm| Change::PutRealm(Box::new(realm))));
+    let changes = changes.chain(some_apps.iter().cloned().map(|app| Change::PutApp(Box::new(app))));
+    let changes = changes.chain(some_keys.iter().cloned().map(put_key));
+    store.apply(changes.collect()).await.expect("apply");
     store.put_attempts(some_attempts.clone()).await.expect("put");
     let image = load(store).await;
     assert_eq!(users(&image.users), users(&some_users));
     assert_eq!(roles(&image.roles), roles(&some_roles));
+    assert_eq!((realms(&image), apps(&image)), (some_realms, some_apps));
+    assert_eq!(keys(&image.keys), keys(&some_keys));
     some_attempts.sort_by(|one, other| one.key.cmp(&other.key));
     assert_eq!(all_attempts(store).await, some_attempts);
 }

@@ -1,20 +1,21 @@
 //! A store that keeps everything in memory and forgets it with the process: the fake for other rooms' tests.
 //!
-//! Called by tests. Must behave as every store must (it passes both suites), and must never be slower or surer than a
+//! Called by tests. Must behave as every store must (it passes all suites), and must never be slower or surer than a
 //! store could be: [`MemoryStore::refuse`] makes it fail like a full disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{
-    AttemptRecord, Change, DirectoryImage, DirectoryStore, Ended, Initialised, Moment, Pending, Role,
+    ApiKey, App, AppName, AttemptRecord, AuditEntry, AuditFilter, AuditHash, AuditRecord, AuditStore, Change,
+    DirectoryImage, DirectoryStore, Ended, Initialised, KeyId, Moment, Pending, RealmName, RealmRecord, Role,
     RoleName, SessionRecord, SessionStore, StoreError, TokenHash, User, UserId,
 };
 
 /// Sessions per batch of `load`; small, so that tests see more than one.
 const BATCH: usize = 64;
 
-/// A session and directory store in memory.
+/// A session, directory and audit store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     kept: Mutex<Kept>,
@@ -25,13 +26,24 @@ struct Kept {
     sessions: HashMap<TokenHash, SessionRecord>,
     directory: Directory,
     attempts: BTreeMap<Box<str>, AttemptRecord>,
+    audit: Log,
     refusal: Option<String>,
+}
+
+/// An audit log: its lines, and the newest one's place, which stays when they are forgotten.
+#[derive(Debug, Default, Clone)]
+struct Log {
+    lines: VecDeque<AuditRecord>,
+    newest: Option<(u64, AuditHash)>,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Directory {
     users: BTreeMap<UserId, User>,
     roles: BTreeMap<RoleName, Role>,
+    realms: BTreeMap<RealmName, RealmRecord>,
+    apps: BTreeMap<AppName, App>,
+    keys: BTreeMap<KeyId, ApiKey>,
     initialised: Option<Initialised>,
 }
 
@@ -52,15 +64,21 @@ impl MemoryStore {
     #[must_use]
     pub fn copy(&self) -> Self {
         let kept = self.lock();
-        let (sessions, directory, attempts) =
-            (kept.sessions.clone(), kept.directory.clone(), kept.attempts.clone());
-        Self { kept: Mutex::new(Kept { sessions, directory, attempts, refusal: None }) }
+        let (sessions, directory, attempts, audit) =
+            (kept.sessions.clone(), kept.directory.clone(), kept.attempts.clone(), kept.audit.clone());
+        Self { kept: Mutex::new(Kept { sessions, directory, attempts, audit, refusal: None }) }
     }
 
-    /// Keeps what `backup` keeps instead, and nothing else: a restore that knows no rules.
+    /// Keeps what `backup` keeps instead, and nothing else: a restore that knows no rules but one, that no line of the audit
+    /// log is taken away.
     pub fn restore(&self, backup: &Self) {
         let copy = backup.copy();
-        *self.lock() = std::mem::take(&mut *copy.lock());
+        let mut kept = self.lock();
+        let audit = std::mem::take(&mut kept.audit);
+        *kept = std::mem::take(&mut *copy.lock());
+        if audit.newest.is_some() {
+            kept.audit = audit;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -148,6 +166,9 @@ impl DirectoryStore for MemoryStore {
             Ok(DirectoryImage {
                 users: kept.directory.users.values().cloned().collect(),
                 roles: kept.directory.roles.values().cloned().collect(),
+                realms: kept.directory.realms.values().cloned().collect(),
+                apps: kept.directory.apps.values().cloned().collect(),
+                keys: kept.directory.keys.values().cloned().collect(),
                 initialised: kept.directory.initialised.clone(),
             })
         })
@@ -188,18 +209,58 @@ impl DirectoryStore for MemoryStore {
     }
 }
 
+impl AuditStore for MemoryStore {
+    fn append(&self, entry: AuditEntry) {
+        self.lock().audit.append(entry);
+    }
+
+    fn read(&self, filter: AuditFilter) -> Pending<'_, Result<Vec<AuditRecord>, StoreError>> {
+        self.with(move |kept| {
+            let lines = kept.audit.lines.iter();
+            Ok(if filter.oldest_first {
+                lines.filter(|line| fits(&filter, line)).take(filter.limit).cloned().collect()
+            } else {
+                lines.rev().filter(|line| fits(&filter, line)).take(filter.limit).cloned().collect()
+            })
+        })
+    }
+
+    fn forget_audit(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>> {
+        self.with(move |kept| {
+            let old = kept.audit.lines.iter().take_while(|line| line.entry.at < before).count();
+            kept.audit.lines.drain(..old);
+            Ok(old as u64)
+        })
+    }
+}
+
+fn fits(filter: &AuditFilter, line: &AuditRecord) -> bool {
+    let entry = &line.entry;
+    let is_beyond = |after| if filter.oldest_first { line.sequence > after } else { line.sequence < after };
+    filter.after.is_none_or(is_beyond)
+        && filter.since.is_none_or(|since| entry.at >= since)
+        && filter.until.is_none_or(|until| entry.at < until)
+        && filter.event.as_ref().is_none_or(|event| *event == entry.event)
+        && filter
+            .fields
+            .iter()
+            .all(|(name, value)| entry.fields.get(*name).is_some_and(|found| **found == **value))
+}
+
+impl Log {
+    fn append(&mut self, entry: AuditEntry) {
+        let (last, before) = self.newest.unwrap_or((0, AuditHash::GENESIS));
+        let sequence = last + 1;
+        let hash = before.followed_by(sequence, &entry);
+        self.newest = Some((sequence, hash));
+        self.lines.push_back(AuditRecord { sequence, entry, hash });
+    }
+}
+
 impl Directory {
     fn make(&mut self, change: Change) -> Result<(), StoreError> {
         match change {
-            Change::PutUser(user) => {
-                let taken = self.users.values().any(|other| {
-                    other.id != user.id && other.realm == user.realm && other.username == user.username
-                });
-                if taken {
-                    return Err(StoreError("another user of this realm has this name".to_owned()));
-                }
-                self.users.insert(user.id, *user);
-            }
+            Change::PutUser(user) => self.put_user(*user)?,
             Change::DeleteUser(id) => {
                 self.users.remove(&id);
             }
@@ -209,10 +270,46 @@ impl Directory {
             Change::DeleteRole(name) => {
                 self.roles.remove(&name);
             }
+            Change::PutRealm(realm) => {
+                self.realms.insert(realm.name.clone(), *realm);
+            }
+            Change::DeleteRealm(name) => {
+                self.realms.remove(&name);
+            }
+            Change::PutApp(app) => {
+                self.apps.insert(app.id.clone(), *app);
+            }
+            Change::DeleteApp(id) => {
+                self.apps.remove(&id);
+            }
+            Change::PutKey(key) => self.put_key(*key)?,
+            Change::DeleteKey(id) => {
+                self.keys.remove(&id);
+            }
             Change::Initialise(initialised) => {
                 self.initialised = Some(initialised);
             }
         }
+        Ok(())
+    }
+
+    fn put_user(&mut self, user: User) -> Result<(), StoreError> {
+        let taken = self
+            .users
+            .values()
+            .any(|other| other.id != user.id && other.realm == user.realm && other.username == user.username);
+        if taken {
+            return Err(StoreError("another user of this realm has this name".to_owned()));
+        }
+        self.users.insert(user.id, user);
+        Ok(())
+    }
+
+    fn put_key(&mut self, key: ApiKey) -> Result<(), StoreError> {
+        if self.keys.values().any(|other| other.id == key.id || other.hash == key.hash) {
+            return Err(StoreError("an API key with this id or hash exists".to_owned()));
+        }
+        self.keys.insert(key.id, key);
         Ok(())
     }
 }

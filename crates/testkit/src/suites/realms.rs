@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use auth::directory::Snapshot;
 use auth::{
-    Evidence, Password, PasswordHash, Pending, Realm, RealmName, Rejection, Unavailability, Username,
-    Verdict, Verified,
+    Evidence, Password, PasswordHash, Pending, Realm, Rejection, Unavailability, Username, Verdict, Verified,
 };
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -70,22 +70,34 @@ const ODD_NAMES: [&str; 21] = [
     "аlice",
 ];
 
-/// Everything that every realm must do. `make` makes a realm that knows [`KNOWN`].
+/// A realm under test, and the state of the directory that it is asked with.
+struct Asked<R> {
+    realm: R,
+    directory: Arc<Snapshot>,
+}
+
+impl<R: Realm> Asked<R> {
+    async fn verify(&self, evidence: &Evidence) -> Verdict {
+        self.realm.verify(evidence, &self.directory).await
+    }
+}
+
+/// Everything that every realm must do. `make` makes a realm that knows [`KNOWN`], and the directory that it is asked with.
 ///
 /// # Panics
 /// If the realm does not.
-pub async fn realm_suite<R: Realm + 'static>(make: impl AsyncFn(&[KnownUser]) -> R) {
-    let realm = Arc::new(make(&KNOWN).await);
-    assert!(!realm.name().as_str().is_empty() && !realm.kind().is_empty());
-    right_passwords_and_no_others(&*realm).await;
-    unknown_names(&*realm).await;
-    disabled_users(&*realm).await;
-    spellings(&*realm).await;
-    case_20_parallel_looks_never_mix_verdicts(&realm).await;
-    case_25_parallel_logins_never_mix_users(&realm).await;
+pub async fn realm_suite<R: Realm + 'static>(make: impl AsyncFn(&[KnownUser]) -> (R, Arc<Snapshot>)) {
+    let (realm, directory) = make(&KNOWN).await;
+    let asked = Arc::new(Asked { realm, directory });
+    right_passwords_and_no_others(&asked).await;
+    unknown_names(&asked).await;
+    disabled_users(&asked).await;
+    spellings(&asked).await;
+    case_20_parallel_looks_never_mix_verdicts(&asked).await;
+    case_25_parallel_logins_never_mix_users(&asked).await;
 }
 
-async fn right_passwords_and_no_others(realm: &dyn Realm) {
+async fn right_passwords_and_no_others<R: Realm>(realm: &Asked<R>) {
     for user in KNOWN.iter().filter(|user| user.enabled) {
         let verified = expect_verified(realm.verify(&evidence(user.name, user.password)).await, user.name);
         assert_eq!(verified.username, username(user.name));
@@ -121,7 +133,7 @@ fn near_misses(password: &str) -> Vec<String> {
     misses.into_iter().filter(|miss| miss != password && presented(miss).is_some()).collect()
 }
 
-async fn unknown_names(realm: &dyn Realm) {
+async fn unknown_names<R: Realm>(realm: &Asked<R>) {
     let longest = "x".repeat(auth::limits::MAX_USERNAME_BYTES);
     let unassigned = "\u{1f980}".repeat(64);
     for name in ODD_NAMES.into_iter().chain([longest.as_str(), unassigned.as_str()]) {
@@ -132,7 +144,7 @@ async fn unknown_names(realm: &dyn Realm) {
     }
 }
 
-async fn disabled_users(realm: &dyn Realm) {
+async fn disabled_users<R: Realm>(realm: &Asked<R>) {
     for user in KNOWN.iter().filter(|user| !user.enabled) {
         let right = realm.verify(&evidence(user.name, user.password)).await;
         assert!(matches!(right, Verdict::Rejected(Rejection::Disabled)), "{right:?}");
@@ -142,7 +154,7 @@ async fn disabled_users(realm: &dyn Realm) {
 }
 
 /// One user has one canonical name (case 13), and a password has one normal form (asvs 65).
-async fn spellings(realm: &dyn Realm) {
+async fn spellings<R: Realm>(realm: &Asked<R>) {
     for spelling in ["Alice", "ALICE", "ａｌｉｃｅ"] {
         let verified = expect_verified(realm.verify(&evidence(spelling, "alice's password")).await, spelling);
         assert_eq!(verified.username.canonical(), "alice");
@@ -155,7 +167,7 @@ async fn spellings(realm: &dyn Realm) {
 }
 
 /// 64 looks at a time at one user, right and wrong mixed.
-async fn case_20_parallel_looks_never_mix_verdicts<R: Realm + 'static>(realm: &Arc<R>) {
+async fn case_20_parallel_looks_never_mix_verdicts<R: Realm + 'static>(realm: &Arc<Asked<R>>) {
     let looks = (0..64).map(|number| {
         let right = number % 3 != 0;
         let password =
@@ -172,7 +184,7 @@ async fn case_20_parallel_looks_never_mix_verdicts<R: Realm + 'static>(realm: &A
 }
 
 /// 64 logins at a time of two users: each is told apart from the other, every time.
-async fn case_25_parallel_logins_never_mix_users<R: Realm + 'static>(realm: &Arc<R>) {
+async fn case_25_parallel_logins_never_mix_users<R: Realm + 'static>(realm: &Arc<Asked<R>>) {
     let looks = (0..64).map(|number| {
         let [mine, other] = if number % 2 == 0 { [KNOWN[0], KNOWN[1]] } else { [KNOWN[1], KNOWN[0]] };
         let right = number % 5 != 0;
@@ -188,7 +200,7 @@ async fn case_25_parallel_logins_never_mix_users<R: Realm + 'static>(realm: &Arc
 }
 
 async fn parallel<R: Realm + 'static>(
-    realm: &Arc<R>,
+    realm: &Arc<Asked<R>>,
     looks: impl Iterator<Item = (&'static str, String, bool)>,
 ) -> Vec<(&'static str, bool, Verdict)> {
     let mut running = tokio::task::JoinSet::new();
@@ -233,10 +245,10 @@ pub fn evidence(name: &str, password: &str) -> Evidence {
 
 /// A realm that keeps its users in memory and their passwords in clear. It can be held: looks that have begun then end
 /// only when it is released, with the verdict that was true when they began.
+#[derive(Default)]
 pub struct FakeRealm {
-    name: RealmName,
     kept: Mutex<Kept>,
-    open: watch::Sender<bool>,
+    held: watch::Sender<bool>,
     looks: AtomicUsize,
 }
 
@@ -248,17 +260,6 @@ struct Kept {
 }
 
 impl FakeRealm {
-    /// A realm called `name` that knows nobody.
-    ///
-    /// # Panics
-    /// If no realm can be called so.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        let name = RealmName::parse(name).expect("a realm name of a test is a realm name");
-        let open = watch::Sender::new(true);
-        Self { name, kept: Mutex::default(), open, looks: AtomicUsize::new(0) }
-    }
-
     /// Knows this user from now on, with this password.
     pub fn put(&self, name: &str, password: &str, enabled: bool) {
         let username = username(name);
@@ -278,12 +279,12 @@ impl FakeRealm {
 
     /// Looks that begin from now on do not end.
     pub fn hold(&self) {
-        self.open.send_replace(false);
+        self.held.send_replace(true);
     }
 
     /// Looks that were held end.
     pub fn release(&self) {
-        self.open.send_replace(true);
+        self.held.send_replace(false);
     }
 
     /// How many looks began.
@@ -316,21 +317,13 @@ impl FakeRealm {
 }
 
 impl Realm for FakeRealm {
-    fn name(&self) -> &RealmName {
-        &self.name
-    }
-
-    fn kind(&self) -> &'static str {
-        "fake"
-    }
-
-    fn verify<'a>(&'a self, evidence: &'a Evidence) -> Pending<'a, Verdict> {
+    fn verify<'a>(&'a self, evidence: &'a Evidence, _: &'a Snapshot) -> Pending<'a, Verdict> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         let verdict = self.judge(evidence);
-        let mut open = self.open.subscribe();
+        let mut held = self.held.subscribe();
         Box::pin(async move {
             // It can only fail when the sender is gone, and that is part of the realm.
-            let _ = open.wait_for(|open| *open).await;
+            let _ = held.wait_for(|held| !held).await;
             verdict
         })
     }
@@ -338,16 +331,19 @@ impl Realm for FakeRealm {
 
 #[cfg(test)]
 mod tests {
+    use auth::DirectoryImage;
+
     use super::*;
+    use crate::suites::maker;
 
     #[tokio::test]
     async fn the_fake_realm_passes_the_suite() {
         realm_suite(async |known: &[KnownUser]| {
-            let realm = FakeRealm::new("fake");
+            let realm = FakeRealm::default();
             for user in known {
                 realm.put(user.name, user.password, user.enabled);
             }
-            realm
+            (realm, Arc::new(maker::snapshot(DirectoryImage::default(), HashMap::new())))
         })
         .await;
     }

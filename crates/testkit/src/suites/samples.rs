@@ -2,12 +2,14 @@
 //!
 //! Called by the suites and by the tests of the store rooms. Must never be a record that a store would be right to refuse.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use auth::{
-    AppName, AttemptRecord, AuthMethod, EndReason, Ended, Moment, Origin, PasswordHash, RealmName, Role,
-    RoleName, Scope, SessionId, SessionLimits, SessionRecord, TokenHash, User, UserId, Username,
+    ApiKey, App, AppName, AttemptRecord, AuditEntry, AuthMethod, EndReason, Ended, KeyId, Moment, Origin,
+    PasswordHash, RealmName, RealmRecord, Role, RoleName, Scope, SessionId, SessionLimits, SessionRecord,
+    TokenHash, User, UserId, Username,
 };
 
 use super::clock::START;
@@ -122,6 +124,74 @@ pub fn role(name: &str) -> Role {
     }
 }
 
+/// A realm called `name`.
+///
+/// # Panics
+/// If no realm can be called `name`.
+#[must_use]
+pub fn realm(name: &str) -> RealmRecord {
+    RealmRecord {
+        name: RealmName::parse(name).expect("a realm name of a test is a realm name"),
+        kind: Box::from("native"),
+        enabled: true,
+        roles: vec![role_name("search"), role_name("editor")],
+        config: Box::from(r#"{"maxThreads":4,"note":"Ä \" '"}"#),
+        created: START,
+        updated: START.plus(Duration::from_secs(2)),
+    }
+}
+
+/// An app with the id `id`.
+///
+/// # Panics
+/// If no app can have it.
+#[must_use]
+pub fn app(id: &str) -> App {
+    App {
+        id: app_name(id),
+        name: format!("The app \"{id}\""),
+        description: "Searches & finds".to_owned(),
+        properties: Box::from(r#"{"collections":["demo"],"nested":{"a":null}}"#),
+        created: START,
+        updated: START.plus(Duration::from_secs(3)),
+    }
+}
+
+/// The API key number `number`, of the user `alice`. Every other one has permissions of its own, every third one an end.
+#[must_use]
+pub fn api_key(number: u64) -> ApiKey {
+    let mut id = [0_u8; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0xd6e8_feb8_6659_fd93).to_be_bytes());
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    ApiKey {
+        id: KeyId::from_bytes(id),
+        hash: token(number),
+        name: format!("nightly import {number}"),
+        user: user("alice").id,
+        permissions: number.is_multiple_of(2).then(|| vec![permission("POST:/collections/*/docs")]),
+        expires: number.is_multiple_of(3).then(|| START.plus(Duration::from_secs(60 * number))),
+        created: START.plus(Duration::from_millis(number)),
+    }
+}
+
+/// The audit line number `number`: a login, a denial and an end in turn, `number` seconds after [`START`], of four users from
+/// seven addresses, each with a session of its own.
+#[must_use]
+pub fn audit_entry(number: u64) -> AuditEntry {
+    let event = ["login", "denied", "session_ended"][(number % 3) as usize];
+    let fields = [
+        ("user.id", format!("user{}", number % 4)),
+        ("user.name", format!("Number {}", number % 4)),
+        ("client.address", format!("192.0.2.{}", number % 7)),
+        ("session.id", format!("session{number}")),
+    ];
+    AuditEntry {
+        at: START.plus(Duration::from_secs(number)),
+        event: Cow::Borrowed(event),
+        fields: fields.map(|(name, value)| (Cow::Borrowed(name), value.into_boxed_str())).into(),
+    }
+}
+
 /// Login attempts of `key`: three failures, one pause, two known addresses.
 #[must_use]
 pub fn attempts(key: &str) -> AttemptRecord {
@@ -165,4 +235,10 @@ pub fn facts_of_user(user: &User) -> String {
 #[must_use]
 pub fn facts_of_role(role: &Role) -> String {
     format!("{role:?}")
+}
+
+/// Everything a store keeps of an API key, to be compared: its hash does not print.
+#[must_use]
+pub fn facts_of_key(key: &ApiKey) -> String {
+    format!("{key:?} hash {:?}", key.hash.as_bytes())
 }

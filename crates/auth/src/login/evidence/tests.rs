@@ -7,13 +7,22 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::directory::Snapshot;
+use crate::realm::{Realm, RealmFault, RealmMaker, Unmakeable};
 use crate::store::DirectoryImage;
 use crate::words::credential::PasswordHash;
 use crate::words::ids::UserId;
 use crate::words::names::RealmName;
-use crate::words::records::User;
+use crate::words::records::{RealmRecord, User};
 
 const START: Moment = Moment::from_millis(1_748_441_115_000);
+
+struct NoRealm;
+
+impl RealmMaker for NoRealm {
+    fn make(&self, _: &RealmRecord) -> Result<Arc<dyn Realm>, RealmFault> {
+        Ok(Arc::new(Unmakeable))
+    }
+}
 
 fn name(text: &str) -> Username {
     Username::presented(text).unwrap()
@@ -41,14 +50,33 @@ fn user(text: &str) -> User {
 fn account(user: User) -> Arc<Account> {
     let id = user.id;
     let image = DirectoryImage { users: vec![user], ..DirectoryImage::default() };
-    let snapshot = Snapshot::new(image, Vec::new(), HashMap::new());
+    let snapshot = Snapshot::new(image, Vec::new(), HashMap::new(), &NoRealm);
     Arc::clone(snapshot.account(&id).unwrap())
+}
+
+/// The realm `native` of this type.
+fn realm(kind: &str) -> RealmState {
+    let record = RealmRecord {
+        name: RealmName::native(),
+        kind: Box::from(kind),
+        enabled: true,
+        roles: Vec::new(),
+        config: Box::from("{}"),
+        created: START,
+        updated: START,
+    };
+    RealmState { record, in_settings: false, realm: Arc::new(Unmakeable) }
+}
+
+/// That `account`'s secret was shown to a realm of type `native`.
+fn proof(account: &Arc<Account>) -> Proven {
+    Proven { account: Arc::clone(account), realm: Arc::new(realm("native").record) }
 }
 
 /// A memory that remembers alice's password.
 fn remembering(alice: &Arc<Account>) -> Remembered {
     let remembered = Remembered::new(&[7; 32]);
-    let proven = Proven { account: Arc::clone(alice) };
+    let proven = proof(alice);
     remembered.remember("native", &name("alice"), &password("secret"), &proven, START);
     remembered
 }
@@ -57,8 +85,10 @@ fn remembering(alice: &Arc<Account>) -> Remembered {
 fn is_remembered_for_its_time_and_not_longer() {
     let alice = account(user("alice"));
     let remembered = remembering(&alice);
+    let native = realm("native");
+    let present = Some((&alice, &native));
     let recall =
-        |now| remembered.recall("native", &name("Alice"), &password("secret"), Some(&alice), now).is_some();
+        |now| remembered.recall("native", &name("Alice"), &password("secret"), present, now).is_some();
     assert!(recall(START));
     assert!(recall(START.plus(EVIDENCE_KEPT).minus(Duration::from_millis(1))));
     assert!(!recall(START.plus(EVIDENCE_KEPT)));
@@ -69,8 +99,10 @@ fn is_remembered_for_its_time_and_not_longer() {
 fn case_25_the_key_is_realm_user_and_secret() {
     let alice = account(user("alice"));
     let remembered = remembering(&alice);
+    let native = realm("native");
     let recall = |realm: &str, user: &str, secret: &str| {
-        remembered.recall(realm, &name(user), &password(secret), Some(&alice), START).is_some()
+        let present = Some((&alice, &native));
+        remembered.recall(realm, &name(user), &password(secret), present, START).is_some()
     };
     assert!(recall("native", "alice", "secret"));
     assert!(!recall("ldap", "alice", "secret"));
@@ -92,14 +124,16 @@ fn parts_cannot_slide_into_each_other() {
 }
 
 #[test]
-fn case_24_any_change_of_the_user_voids_it() {
+fn case_24_any_change_of_the_user_or_of_the_realms_source_voids_it() {
     let alice = account(user("alice"));
     let changed = account(user("alice"));
-    for present in [Some(&changed), None] {
+    let (native, other) = (realm("native"), realm("other"));
+    for present in [Some((&changed, &native)), Some((&alice, &other)), None] {
         let remembered = remembering(&alice);
+        let alice = Some((&alice, &native));
         assert!(remembered.recall("native", &name("alice"), &password("secret"), present, START).is_none());
         assert!(
-            remembered.recall("native", &name("alice"), &password("secret"), Some(&alice), START).is_none(),
+            remembered.recall("native", &name("alice"), &password("secret"), alice, START).is_none(),
             "what was void once does not come back"
         );
     }
@@ -109,7 +143,7 @@ fn case_24_any_change_of_the_user_voids_it() {
 fn the_memory_is_bounded() {
     let alice = account(user("alice"));
     let remembered = remembering(&alice);
-    let proven = Proven { account: Arc::clone(&alice) };
+    let proven = proof(&alice);
     for number in 0..MAX_EVIDENCE + 5_000 {
         remembered.remember("native", &name("alice"), &password(&format!("secret{number}")), &proven, START);
         if number == MAX_EVIDENCE / 2 {
@@ -121,8 +155,10 @@ fn the_memory_is_bounded() {
 
 #[test]
 fn what_is_proven_holds_for_the_same_user_with_the_same_password() {
-    let proven = Proven { account: account(user("alice")) };
-    let holds = |user: User| proven.holds_for(&account(user));
+    let proven = proof(&account(user("alice")));
+    let (native, other) = (realm("native"), realm("other"));
+    let holds = |user: User| proven.holds_for(&account(user), &native);
+    assert!(!proven.holds_for(&account(user("alice")), &other), "another source of users");
     assert!(holds(user("alice")));
     assert!(holds(User {
         password: Some(PasswordHash::from_phc("costlier")),

@@ -5,30 +5,13 @@ use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
+use crate::login::hand::Hand;
 
 const START: Moment = Moment::from_millis(1_748_441_115_000);
 const WINDOW: Duration = Duration::from_secs(300);
 const LIMITS: ThrottleLimits =
     ThrottleLimits { attempts_per_user: 10, attempts_per_address: 100, window: WINDOW };
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-struct Hand(AtomicU64);
-
-impl Clock for Hand {
-    fn now(&self) -> Moment {
-        Moment::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    fn wall(&self) -> Moment {
-        self.now()
-    }
-}
-
-impl Hand {
-    fn advance(&self, span: Duration) {
-        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
 
 /// A throttle with its clock.
 struct Scene {

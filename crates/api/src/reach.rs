@@ -1,0 +1,19 @@
+//! How far the caller's permissions reach: whether he administers others, or looks after himself only. Judged by the same
+//! permissions as everything else; there is no second mechanism.
+
+use auth::UserId;
+use auth::directory::Snapshot;
+use auth::permission::{Matrix, Method};
+use auth::trust::Authenticated;
+
+/// Whether the caller's permission to change users reaches beyond himself: judged on a user who is nobody.
+pub(crate) fn administers(snapshot: &Snapshot, caller: &Authenticated) -> bool {
+    may_change(snapshot, caller, &UserId::from_bytes([0; 16]))
+}
+
+/// Whether the caller may change this user. An API key that does not reach that far makes its user one who may not, either.
+pub(crate) fn may_change(snapshot: &Snapshot, caller: &Authenticated, user: &UserId) -> bool {
+    let path = format!("/users/{user}");
+    snapshot.permission(caller.account(), Method::Patch, &path, Matrix::Strict).is_some()
+        && caller.key().is_none_or(|key| key.reaches(caller.account(), Method::Patch, &path, Matrix::Strict))
+}

@@ -1,0 +1,53 @@
+//! What ends with a user, on a kernel over fake ends.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use auth::directory::Snapshot;
+use auth::{SessionStore, StoreError};
+
+use super::{change, delete};
+use crate::precondition::Precondition;
+use crate::sessions::revoke;
+use crate::sessions::tests::house::{House, token, user};
+
+/// A house where bob has a session, and alice's is dead in memory while its end waits for the store.
+async fn with_an_end_under_way(then: impl AsyncFnOnce(&House)) {
+    let house = House::new().await;
+    house.login("alice", 1).await;
+    house.login("bob", 2).await;
+    let permit = house.permit(2, revoke::NAME_ALL).await;
+    let alice = user("alice").id;
+    let mut revoking = pin!(revoke::all(&house.services, &permit, &alice));
+    let held = async || {
+        let polled = revoking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending), "an exchange holds ends back");
+        Err::<Snapshot, _>(StoreError("nothing is exchanged".to_owned()))
+    };
+    house.services.kernel.adopt(held).await.unwrap_err();
+    assert!(house.services.kernel.sessions().live_of(&alice).is_empty());
+    assert!(house.store.find(token(1).hash()).await.unwrap().unwrap().ended.is_none());
+    then(&house).await;
+    assert!(!house.is_live(1).await, "dead on disk, too");
+    assert!(house.is_live(2).await);
+}
+
+#[tokio::test]
+async fn whoever_is_disabled_is_out_on_disk_whoever_else_is_ending_his_sessions() {
+    with_an_end_under_way(async |house| {
+        let permit = house.permit(2, change::NAME).await;
+        let input = change::Input { enabled: Some(false), ..change::Input::default() };
+        let alice = user("alice").id;
+        change::run(&house.services, &permit, alice, input, &Precondition::None).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_deleted_is_out_on_disk_whoever_else_is_ending_his_sessions() {
+    with_an_end_under_way(async |house| {
+        let permit = house.permit(2, delete::NAME).await;
+        delete::run(&house.services, &permit, user("alice").id, &Precondition::None).await.unwrap();
+    })
+    .await;
+}

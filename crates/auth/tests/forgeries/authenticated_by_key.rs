@@ -1,0 +1,5 @@
+//! The kernel alone looks API keys up.
+
+fn main() {
+    let _ = auth::trust::Authenticated::by_key;
+}

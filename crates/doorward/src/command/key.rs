@@ -1,0 +1,126 @@
+//! `doorward key`: API keys, over the HTTP API.
+
+use auth::{KeyId, UserId};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+use ureq::http::Method;
+
+use super::{Failure, note, say};
+use crate::remote::{Remote, Server, print};
+
+const COLUMNS: &[(&str, &str)] =
+    &[("NAME", "name"), ("USER", "userId"), ("EXPIRES", "expiresAt"), ("SINCE", "createdAt"), ("ID", "id")];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// All keys that --login may see, or those of a user
+    List {
+        /// Of this user (name or id) only
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// The realm in which --user is looked for
+        #[arg(long, value_name = "NAME", default_value = "native")]
+        realm: String,
+        /// Of this name only
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// A new key; it is printed this once and kept nowhere
+    Create {
+        /// What it is for
+        name: String,
+        /// The user (name or id) for whom it stands; without it, --login
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// The realm in which --user is looked for
+        #[arg(long, value_name = "NAME", default_value = "native")]
+        realm: String,
+        /// What it may do of what its user may: GET,POST:/collections/{id}:id=demo; may be given more than once. Without
+        /// it, all that the user may
+        #[arg(long, value_name = "PERMISSION")]
+        permission: Option<Vec<String>>,
+        /// It may do nothing
+        #[arg(long, conflicts_with = "permission")]
+        no_permissions: bool,
+        /// When it stops counting: 2027-01-31T00:00:00Z; without it, never
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Take a key back; it holds from the next request on
+    Delete {
+        /// The key's id, or its name where only one has it
+        key: String,
+    },
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let json = arguments.server.json;
+    let remote = arguments.server.reach()?;
+    match arguments.action {
+        Action::List { user, realm, name } => {
+            let user = match user {
+                None => None,
+                Some(user) => Some(super::user::id_of(&remote, &user, &realm)?),
+            };
+            let user = user.iter().map(|user| ("user", user.as_str()));
+            let query: Vec<_> = user.chain(name.iter().map(|name| ("name", name.as_str()))).collect();
+            print(json, &remote.all("/api-keys", &query)?, COLUMNS);
+        }
+        Action::Create { name, user, realm, permission, no_permissions, expires } => {
+            let mut body =
+                Map::from_iter([("name".to_owned(), json!(name)), ("expiresAt".to_owned(), json!(expires))]);
+            match user {
+                None => {}
+                Some(id) if id.parse::<UserId>().is_ok() => {
+                    body.insert("userId".to_owned(), json!(id));
+                }
+                Some(name) => {
+                    body.insert("username".to_owned(), json!(name));
+                    body.insert("realmName".to_owned(), json!(realm));
+                }
+            }
+            let permissions = if no_permissions { Some(Vec::new()) } else { permission };
+            body.insert("permissions".to_owned(), json!(permissions));
+            made(json, &remote.ask(Method::POST, "/api-keys", &[], Some(&Value::Object(body)))?)?;
+        }
+        Action::Delete { key } => {
+            let found = find(&remote, &key)?;
+            let id = found["id"].as_str().unwrap_or_default();
+            remote.ask(Method::DELETE, &format!("/api-keys/{id}"), &[], None)?;
+            if !json {
+                say(&format!("{key} is taken back"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints a new key: alone on stdout, so that a script can keep it.
+fn made(json: bool, key: &Value) -> Result<(), Failure> {
+    if json {
+        print(json, std::slice::from_ref(key), COLUMNS);
+        return Ok(());
+    }
+    let text = key["key"].as_str().ok_or_else(|| Failure::because("the server's answer has no key in it"))?;
+    say(text);
+    note(&format!(
+        "This is the only time it is shown. Its id is {}.",
+        key["id"].as_str().unwrap_or_default()
+    ));
+    Ok(())
+}
+
+fn find(remote: &Remote, named: &str) -> Result<Value, Failure> {
+    if named.parse::<KeyId>().is_ok() {
+        return remote.ask(Method::GET, &format!("/api-keys/{named}"), &[], None);
+    }
+    remote.one("/api-keys", &[("name", named)], named)
+}
