@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::directory::{ChangeError, Snapshot};
 use auth::trust::Permit;
-use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher};
+use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher, Somebody};
 
 use crate::error::Error;
 use crate::password::PasswordJudge;
@@ -54,7 +54,7 @@ impl Services {
         judge: impl FnOnce(&Snapshot) -> Result<Judged<T>, Error>,
     ) -> Result<T, Error> {
         let by = permit.and_then(|permit| permit.caller().known());
-        let by = by.map(|known| known.account().id_text.clone());
+        let by = by.map(|known| Somebody::from(&**known.account()));
         let address = permit.map(Permit::client);
         let change = self.kernel.directory().change(|snapshot| {
             let Judged { changes, subject, detail, answer } = judge(snapshot)?;

@@ -14,7 +14,7 @@ use crate::reason::Reason;
 use crate::sessions::{Session, Sessions};
 use crate::store::{AttemptRecord, Change, DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
-use crate::witness::{Event, Witness};
+use crate::witness::{Event, Somebody, Witness};
 use crate::words::clock::Clock;
 use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
 use crate::words::ids::UserId;
@@ -273,9 +273,9 @@ impl Kernel {
     ) -> Result<usize, Reason> {
         let tell = |session: &Arc<Session>, ended: EndReason| {
             // Nobody ended what had timed out.
-            let by = by.filter(|_| ended == reason).map(|by| by.account().id_text.clone());
+            let by = by.filter(|_| ended == reason).map(|by| Somebody::from(&**by.account()));
             let reason = ended;
-            self.parts.witness.note(&Event::SessionEnded { session: Arc::clone(session), reason, by });
+            self.parts.witness.note(&self.end_of(session, reason, by));
         };
         self.parts.sessions.end(sessions, reason, tell).await.map_err(|error| {
             self.parts.witness.note(&Event::failed("session.end_failed", &error));
@@ -290,9 +290,16 @@ impl Kernel {
     /// [`StoreError`]: the next sweep tries again.
     pub async fn sweep(&self) -> Result<(), StoreError> {
         let tell = |session: &Arc<Session>, reason| {
-            self.parts.witness.note(&Event::SessionEnded { session: Arc::clone(session), reason, by: None });
+            self.parts.witness.note(&self.end_of(session, reason, None));
         };
         self.parts.sessions.sweep(tell).await.map(|_| ())
+    }
+
+    fn end_of(&self, session: &Arc<Session>, reason: EndReason, by: Option<Somebody>) -> Event {
+        let snapshot = self.parts.directory.present();
+        let username =
+            snapshot.account(&session.user).map(|account| Box::from(account.user.username.shown()));
+        Event::SessionEnded { session: Arc::clone(session), username, reason, by }
     }
 
     /// Ends the sessions of realms that are off or gone; how many. For after the settings were read: what a change over the

@@ -33,7 +33,7 @@ pub use reason::Reason;
 pub use store::{
     AttemptRecord, AuditStore, Change, DirectoryImage, DirectoryStore, Pending, SessionStore, StoreError,
 };
-pub use witness::{Event, Nobody, Witness, Witnesses};
+pub use witness::{Event, Nobody, Somebody, Witness, Witnesses};
 pub use words::audit::{AuditEntry, AuditFilter, AuditHash, AuditRecord};
 pub use words::clock::{Clock, Moment, MomentFault};
 pub use words::credential::{AuthMethod, BearerText, Evidence, Password, PasswordHash};

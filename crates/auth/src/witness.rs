@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::directory::Account;
 use crate::reason::Reason;
 use crate::sessions::Session;
 use crate::store::StoreError;
@@ -16,6 +17,21 @@ use crate::words::clock::Moment;
 use crate::words::credential::AuthMethod;
 use crate::words::ids::UserId;
 use crate::words::session::EndReason;
+
+/// Somebody who is known, as he was called then: his record may be gone when somebody asks who he was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Somebody {
+    /// His id.
+    pub id: Box<str>,
+    /// His name.
+    pub name: Box<str>,
+}
+
+impl From<&Account> for Somebody {
+    fn from(account: &Account) -> Self {
+        Self { id: account.id_text.clone(), name: Box::from(account.user.username.shown()) }
+    }
+}
 
 /// One event. Holds no secret: session tokens, keys and passwords have no way in.
 #[derive(Clone, Debug)]
@@ -62,15 +78,17 @@ pub enum Event {
     SessionEnded {
         /// The session.
         session: Arc<Session>,
+        /// Its user's name, where he is still there.
+        username: Option<Box<str>>,
         /// Why.
         reason: EndReason,
         /// Who ended it, where it was somebody else than its own user or the clock.
-        by: Option<Box<str>>,
+        by: Option<Somebody>,
     },
     /// A known user asked for something that he may not have, or a stranger for something that needs a login.
     Denied {
-        /// The user's id, if he is known.
-        user: Option<Box<str>>,
+        /// Who, if he is known.
+        user: Option<Somebody>,
         /// What he asked for, in the words of the log.
         action: Box<str>,
         /// The client's address.
@@ -80,8 +98,8 @@ pub enum Event {
     },
     /// The directory was changed.
     DirectoryChanged {
-        /// The user's id who did it; `None` for the first start and the settings.
-        by: Option<Box<str>>,
+        /// Who did it; `None` for the first start and the settings.
+        by: Option<Somebody>,
         /// Where he did it from.
         address: Option<IpAddr>,
         /// The operation: `user.create`, `role.delete` …
@@ -169,15 +187,17 @@ impl Event {
             Self::Guessing { address, what } => {
                 fields.say("client.address", address).say("what", what);
             }
-            Self::SessionEnded { session, reason, by } => {
-                fields.session(session).say("reason", reason.as_str()).may_say("by", by.as_deref());
+            Self::SessionEnded { session, username, reason, by } => {
+                fields.may_say("user.name", username.as_deref());
+                fields.session(session).say("reason", reason.as_str()).by(by.as_ref());
             }
             Self::Denied { user, action, address, reason_id } => {
-                fields.may_say("user.id", user.as_deref()).say("action", action);
+                fields.may_say("user.id", user.as_ref().map(|user| &user.id));
+                fields.may_say("user.name", user.as_ref().map(|user| &user.name)).say("action", action);
                 fields.say("client.address", address).say("reason", reason_id);
             }
             Self::DirectoryChanged { by, address, operation, subject, detail } => {
-                fields.may_say("by", by.as_deref()).may_say("client.address", *address);
+                fields.by(by.as_ref()).may_say("client.address", *address);
                 fields.say("operation", operation).say("subject", subject);
                 fields.may_say("detail", Some(&**detail).filter(|detail| !detail.is_empty()));
             }
@@ -207,6 +227,10 @@ impl Fields {
             Some(value) => self.say(name, value),
             None => self,
         }
+    }
+
+    fn by(&mut self, by: Option<&Somebody>) -> &mut Self {
+        self.may_say("by", by.map(|by| &by.id)).may_say("by.name", by.map(|by| &by.name))
     }
 
     fn session(&mut self, session: &Session) -> &mut Self {

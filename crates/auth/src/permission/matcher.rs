@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A placeholder bound to values is an edge for each value, all to one node; a free one is the `(any)` edge. So a search needs
-//! one hash per segment and node, and visits a node at most as often as edges of the path lead there.
+//! one hash per segment and node, and visits a node at most once.
 
 use std::collections::HashMap;
 
@@ -190,13 +190,17 @@ impl<Counts: Fn(&Permission) -> bool> Search<'_, Counts> {
             None => (rest, None),
         };
         let segment = self.reading.view(segment);
+        let mut literal = &[][..];
         if !node.literals.is_empty() {
-            for &child in node.literals.get(segment).into_iter().flatten() {
+            literal = node.literals.get(segment).map_or(&[][..], Vec::as_slice);
+            for &child in literal {
                 self.visit(child, after);
             }
         }
         if !node.caller.is_empty() && is_caller(segment, self.caller_id) {
-            for &child in &node.caller {
+            // A placeholder may list both `#ID` and the very id. Going there twice on each level would double the search with
+            // every segment, for as long as its author likes. The children are ascending: they are numbered as they are made.
+            for &child in node.caller.iter().filter(|child| literal.binary_search(child).is_err()) {
                 self.visit(child, after);
             }
         }

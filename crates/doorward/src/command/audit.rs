@@ -143,12 +143,18 @@ fn row(line: &Value) -> Value {
         names.iter().map(|name| &fields[*name]).find(|value| !value.is_null()).cloned().unwrap_or_default()
     };
     let what = ["operation", "action", "what", "subject", "detail", "method", "reason", "app", "count"];
-    let what: Vec<&str> = what.iter().filter_map(|name| fields[*name].as_str()).collect();
+    let mut what: Vec<&str> = what.iter().filter_map(|name| fields[*name].as_str()).collect();
+    // What somebody did to somebody else's session.
+    if !fields["by"].is_null()
+        && let Some(name) = fields["user.name"].as_str()
+    {
+        what.push(name);
+    }
     json!({
         "id": line["id"],
         "at": line["at"],
         "event": line["event"],
-        "who": first(&["user.name", "by", "user.id"]),
+        "who": first(&["by.name", "by", "user.name", "user.id"]),
         "from": first(&["client.address"]),
         "what": what.join(" "),
     })

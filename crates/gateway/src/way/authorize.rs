@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use auth::directory::Account;
 use auth::trust::{Action, Asked as AskedFor, Authorized, Demand};
-use auth::{Event, Reason};
+use auth::{Event, Reason, Somebody};
 
 use super::authenticate::Asked;
 use super::clean::Clean;
@@ -103,7 +103,7 @@ pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'
 /// Has it written down that somebody may not have what he asked for. Other steps refuse for reasons of their own, too.
 pub(super) fn note_denial(house: &House, clean: &Clean<'_>, who: Option<&Account>, reason: &Reason) {
     house.kernel.witness().note(&Event::Denied {
-        user: who.map(|account| account.id_text.clone()),
+        user: who.map(Somebody::from),
         action: format!("{} {}", clean.method().as_str(), told(clean.path())).into_boxed_str(),
         address: clean.client(),
         reason_id: reason.reason_id(),
