@@ -3,6 +3,7 @@
 //! Called by the dialect's endpoint and by `doorward explain`. Must never decide on its own: it repeats what the way would do
 //! and says why, and the deciding entry is the one that the matcher gives.
 
+use std::fmt;
 use std::sync::Arc;
 
 use auth::directory::{Account, CompiledKey, Snapshot};
@@ -68,11 +69,39 @@ pub struct Explained {
     pub near_misses: Vec<Nearly>,
 }
 
+/// Where it stands what somebody may. Its Display is the word for it in answers: `public`, `login`, `user`, `role NAME`,
+/// `key NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is open to everybody.
+    Public,
+    /// It is for everybody who is known.
+    Login,
+    /// The user's own entries.
+    User,
+    /// A role of his.
+    Role(RoleName),
+    /// The API key of this name.
+    Key(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Login => f.write_str("login"),
+            Self::User => f.write_str("user"),
+            Self::Role(name) => write!(f, "role {name}"),
+            Self::Key(name) => write!(f, "key {name}"),
+        }
+    }
+}
+
 /// What decides that somebody may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Where it stands: `user`, `role NAME`, `public`, `login`.
-    pub source: String,
+    /// Where it stands.
+    pub source: Source,
     /// The entry, where it is one.
     pub permission: Option<String>,
 }
@@ -80,8 +109,8 @@ pub struct Decision {
 /// An entry that nearly allows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nearly {
-    /// Where it stands: `user`, `role NAME`, `key NAME`.
-    pub source: String,
+    /// Where it stands.
+    pub source: Source,
     /// The entry.
     pub permission: String,
     /// What keeps it from allowing the request; each completes the sentence "the entry …".
@@ -176,7 +205,7 @@ impl Asked<'_> {
             Place::NotAllowed(methods) => {
                 return refused(format!("this endpoint of the gateway takes {methods} only"));
             }
-            Place::Public(rule) => return allowed("public".to_owned(), rule),
+            Place::Public(rule) => return allowed(Source::Public, rule),
             Place::Login | Place::Permission | Place::Nothing => {}
         }
         if let Some(why) = self.not_in_force(now) {
@@ -185,7 +214,7 @@ impl Asked<'_> {
         match place {
             Place::Nothing => refused("the path is the gateway's own, and nothing is there".to_owned()),
             Place::Permission => self.by_permission(),
-            _ => self.limited_by_key(allowed("login".to_owned(), None)),
+            _ => self.limited_by_key(allowed(Source::Login, None)),
         }
     }
 
@@ -207,7 +236,7 @@ impl Asked<'_> {
 
     fn by_permission(&self) -> Explained {
         let explained = self.snapshot.explain(self.account, self.method, self.path, self.matrix);
-        let source = |role: Option<&RoleName>| role.map_or("user".to_owned(), |role| format!("role {role}"));
+        let source = |role: Option<&RoleName>| role.map_or(Source::User, |role| Source::Role(role.clone()));
         let deciding = explained.iter().find_map(|(role, why)| Some((*role, why.deciding?)));
         if let Some((role, permission)) = deciding {
             return self.limited_by_key(allowed(source(role), Some(permission.to_string())));
@@ -222,7 +251,7 @@ impl Asked<'_> {
         let Some(key) = self.key else { return allowed };
         match key.explain(self.account, self.method, self.path, self.matrix) {
             Some(why) if why.deciding.is_none() => Explained {
-                near_misses: nearly(format!("key {}", key.key.name), &why),
+                near_misses: nearly(Source::Key(key.key.name.clone()), &why),
                 grant: self.grant(),
                 lacks_in_key: true,
                 ..refused("the user may, but the API key was made for less".to_owned())
@@ -246,7 +275,7 @@ impl Asked<'_> {
     }
 }
 
-fn allowed(source: String, permission: Option<String>) -> Explained {
+fn allowed(source: Source, permission: Option<String>) -> Explained {
     let decided_by = Some(Decision { source, permission });
     Explained { allowed: true, decided_by, ..Explained::default() }
 }
@@ -255,7 +284,7 @@ fn refused(why: String) -> Explained {
     Explained { why: Some(why), ..Explained::default() }
 }
 
-fn nearly(source: String, why: &Explanation<'_>) -> Vec<Nearly> {
+fn nearly(source: Source, why: &Explanation<'_>) -> Vec<Nearly> {
     let nearly = why.near_misses.iter().map(|miss| Nearly {
         source: source.clone(),
         permission: miss.permission.to_string(),

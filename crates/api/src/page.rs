@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// How many entries are looked at before others get their turn: a long list must not hold up the worker's requests.
-const ENTRIES_PER_TURN: usize = 4_096;
+const ENTRIES_PER_TURN: usize = 1_024;
 
 /// Which entries of a list.
 #[derive(Clone, Debug)]
@@ -27,7 +27,10 @@ impl<K: Ord> Page<K> {
                 tokio::task::yield_now().await;
             }
             let key = key(&entry);
-            if self.after.as_ref().is_none_or(|after| key > *after) {
+            // Nearly all entries of a long list come after the page: one look at its last key is all that they cost.
+            let is_beyond =
+                kept.len() > self.limit && kept.last_key_value().is_some_and(|(last, _)| key > *last);
+            if !is_beyond && self.after.as_ref().is_none_or(|after| key > *after) {
                 kept.insert(key, entry);
                 if kept.len() > self.limit + 1 {
                     kept.pop_last();

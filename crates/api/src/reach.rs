@@ -11,9 +11,16 @@ pub(crate) fn administers(snapshot: &Snapshot, caller: &Authenticated) -> bool {
     may_change(snapshot, caller, &UserId::from_bytes([0; 16]))
 }
 
-/// Whether the caller may change this user. An API key that does not reach that far makes its user one who may not, either.
+/// Whether the caller may change this user, by what both are in `snapshot`; nobody may who is not let in there. An API key that
+/// does not reach that far makes its user one who may not, either.
 pub(crate) fn may_change(snapshot: &Snapshot, caller: &Authenticated, user: &UserId) -> bool {
     let path = format!("/users/{user}");
-    snapshot.permission(caller.account(), Method::Patch, &path, Matrix::Strict).is_some()
-        && caller.key().is_none_or(|key| key.reaches(caller.account(), Method::Patch, &path, Matrix::Strict))
+    let caller_now = snapshot.account(&caller.account().user.id).filter(|account| {
+        let realm = snapshot.realm(account.user.realm.as_str());
+        account.user.enabled && realm.is_some_and(|state| state.record.enabled)
+    });
+    caller_now.is_some_and(|account| {
+        snapshot.permission(account, Method::Patch, &path, Matrix::Strict).is_some()
+            && caller.key().is_none_or(|key| key.reaches(account, Method::Patch, &path, Matrix::Strict))
+    })
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use auth::directory::{ChangeError, Snapshot};
-use auth::trust::Permit;
+use auth::trust::{Caller, Permit};
 use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher, Somebody};
 
 use crate::error::Error;
 use crate::password::PasswordJudge;
+use crate::reach::administers;
 
 /// What operations work with. Cloning shares it.
 #[derive(Clone)]
@@ -46,7 +47,8 @@ impl Services {
         u64::from(u32::from_le_bytes(*self.kernel.draw()))
     }
 
-    /// Changes the directory and has it written down. `judge` sees the state that will be changed, alone.
+    /// Changes the directory and has it written down. `judge` sees the state that will be changed, alone; whether the caller
+    /// may is judged again there, and nobody who administers can make himself one who does not: there is always somebody left.
     pub(crate) async fn change<T>(
         &self,
         permit: Option<&Permit>,
@@ -54,10 +56,18 @@ impl Services {
         judge: impl FnOnce(&Snapshot) -> Result<Judged<T>, Error>,
     ) -> Result<T, Error> {
         let by = permit.and_then(|permit| permit.caller().known());
-        let by = by.map(|known| Somebody::from(&**known.account()));
+        let by = by.map(|known| Somebody::from(&known.identity()));
         let address = permit.map(Permit::client);
-        let change = self.kernel.directory().change(|snapshot| {
+        let (directory, now) = (self.kernel.directory(), self.kernel.clock().now());
+        let change = directory.change(|snapshot| {
+            let caller = permit.map(|permit| permit.again(snapshot, now)).transpose()?;
             let Judged { changes, subject, detail, answer } = judge(snapshot)?;
+            if let Some(known) = caller.as_ref().and_then(Caller::known)
+                && administers(snapshot, known)
+                && !administers(&snapshot.after(&changes, directory.maker()), known)
+            {
+                return Err(Error::Conflict("nobody can take the administration from himself"));
+            }
             let (subject, detail) = (subject.into_boxed_str(), detail.into_boxed_str());
             Ok((changes, Event::DirectoryChanged { by, address, operation, subject, detail }, answer))
         });

@@ -27,24 +27,25 @@ pub struct Ledger {
     minute: Mutex<Minute>,
 }
 
-/// The failures of the minute that began at `since`, by client. `None`: those for whom there was no room.
+/// The failures of the minute that began at `since`, by client and kind: who asks for what he may not have must not use up the
+/// lines of those who guess passwords. `None`: those clients for whom there was no room.
 #[derive(Default)]
 struct Minute {
     since: Moment,
-    counts: HashMap<Option<IpAddr>, u64>,
+    counts: HashMap<(Option<IpAddr>, &'static str), u64>,
 }
 
 impl Minute {
     /// Counts a failure; whether it is one of those that are written.
-    fn count(&mut self, address: IpAddr, now: Moment) -> bool {
+    fn count(&mut self, address: IpAddr, kind: &'static str, now: Moment) -> bool {
         if self.counts.is_empty() {
             self.since = now;
         }
-        let mut client = Some(client_of(address));
-        if self.counts.len() >= MAX_AUDITED_ADDRESSES && !self.counts.contains_key(&client) {
-            client = None;
+        let mut key = (Some(client_of(address)), kind);
+        if self.counts.len() >= MAX_AUDITED_ADDRESSES && !self.counts.contains_key(&key) {
+            key.0 = None;
         }
-        let count = self.counts.entry(client).or_default();
+        let count = self.counts.entry(key).or_default();
         *count += 1;
         *count <= u64::from(MAX_AUDITED_FAILURES)
     }
@@ -58,7 +59,8 @@ impl Minute {
         let written = u64::from(MAX_AUDITED_FAILURES);
         let counts = std::mem::take(&mut self.counts).into_iter();
         let more = counts.filter(|(_, count)| *count > written);
-        more.map(|(address, count)| Event::Repeated { address, count: count - written }).collect()
+        more.map(|((address, kind), count)| Event::Repeated { address, kind, count: count - written })
+            .collect()
     }
 }
 
@@ -91,7 +93,7 @@ impl Ledger {
 
     fn is_written(&self, event: &Event, now: Moment) -> bool {
         let Some(address) = event.failing_address() else { return true };
-        self.minute.lock().unwrap_or_else(PoisonError::into_inner).count(address, now)
+        self.minute.lock().unwrap_or_else(PoisonError::into_inner).count(address, event.event_id(), now)
     }
 }
 

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use crate::directory::{Account, ChangeError, Directory, Snapshot};
-use crate::limits::MAX_TOUCH_BATCH;
+use crate::limits::{EVIDENCE_KEPT, MAX_KEYS_SEEN, MAX_TOUCH_BATCH};
 use crate::login::{Guess, Guesses, Outcome, Proven, Remembered, Throttle};
 use crate::realm::{Rejection, Unavailability, Verdict, Verified};
 use crate::reason::Reason;
@@ -15,9 +16,9 @@ use crate::sessions::{Session, Sessions};
 use crate::store::{AttemptRecord, Change, DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
 use crate::witness::{Event, Somebody, Witness};
-use crate::words::clock::Clock;
+use crate::words::clock::{Clock, Moment};
 use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
-use crate::words::ids::UserId;
+use crate::words::ids::{KeyId, UserId};
 use crate::words::names::{RealmName, Scope, Username};
 use crate::words::records::{RealmRecord, User};
 use crate::words::session::EndReason;
@@ -76,13 +77,15 @@ pub struct KernelParts {
 /// The kernel.
 pub struct Kernel {
     parts: KernelParts,
+    /// Until when the use of a key from an address needs no further line.
+    keys_seen: Cache<(KeyId, IpAddr), Moment>,
 }
 
 impl Kernel {
     /// A kernel of these parts.
     #[must_use]
     pub fn new(parts: KernelParts) -> Self {
-        Self { parts }
+        Self { parts, keys_seen: Cache::new(MAX_KEYS_SEEN) }
     }
 
     /// The clock.
@@ -154,7 +157,7 @@ impl Kernel {
             return Err(Reason::InvalidToken);
         }
         match presented.key {
-            Some(key) => self.by_key(key.as_ref()).map(Caller::Known),
+            Some(key) => self.by_key(key.as_ref(), client).map(Caller::Known),
             None => Err(Reason::NoCredentials),
         }
     }
@@ -165,7 +168,7 @@ impl Kernel {
     pub fn slowed(&self, reason: &Reason, client: IpAddr) -> Option<Duration> {
         let what = match reason {
             Reason::SessionUnknown => "session",
-            Reason::InvalidToken => "key",
+            Reason::UnknownKey => "key",
             _ => return None,
         };
         match self.parts.guesses.count(client) {
@@ -178,9 +181,31 @@ impl Kernel {
         }
     }
 
-    fn by_key(&self, key: Option<&KeyText>) -> Result<Authenticated, Reason> {
-        let hash = key.ok_or(Reason::InvalidToken)?.hash();
-        Authenticated::by_key(&self.parts.directory.present(), &hash, self.parts.clock.now())
+    fn by_key(&self, key: Option<&KeyText>, client: IpAddr) -> Result<Authenticated, Reason> {
+        let hash = key.ok_or(Reason::UnknownKey)?.hash();
+        let now = self.parts.clock.now();
+        let known = Authenticated::by_key(&self.parts.directory.present(), &hash, now)?;
+        if let Some(compiled) = known.key() {
+            self.note_use(&known, compiled.key.id, client, now);
+        }
+        Ok(known)
+    }
+
+    /// Tells of a key that an address shows for the first time in a while.
+    fn note_use(&self, known: &Authenticated, key: KeyId, client: IpAddr, now: Moment) {
+        if self.keys_seen.get(&(key, client)).is_some_and(|until| now < until) {
+            return;
+        }
+        self.keys_seen.insert((key, client), now.plus(EVIDENCE_KEPT));
+        let user = &known.account().user;
+        self.parts.witness.note(&Event::Verified {
+            user: user.id,
+            username: Box::from(user.username.shown()),
+            realm: Box::from(user.realm.as_str()),
+            address: client,
+            method: AuthMethod::ApiKey,
+            key: Some(key),
+        });
     }
 
     fn by_session(
@@ -220,6 +245,7 @@ impl Kernel {
                     realm: realm.clone(),
                     address: client,
                     method: AuthMethod::Basic,
+                    key: None,
                 });
                 proven
             }
@@ -273,7 +299,7 @@ impl Kernel {
     ) -> Result<usize, Reason> {
         let tell = |session: &Arc<Session>, ended: EndReason| {
             // Nobody ended what had timed out.
-            let by = by.filter(|_| ended == reason).map(|by| Somebody::from(&**by.account()));
+            let by = by.filter(|_| ended == reason).map(|by| Somebody::from(&by.identity()));
             let reason = ended;
             self.parts.witness.note(&self.end_of(session, reason, by));
         };

@@ -55,7 +55,10 @@ pub const MAX_AUDITED_ADDRESSES: usize = 4_096;
 /// Bytes of one text in a line of the audit log about a failure, whose length strangers decide; the rest is cut.
 pub const MAX_STRANGERS_TEXT: usize = 1_024;
 /// Bytes of one text in any other line of the audit log; the rest is cut.
-pub const MAX_AUDITED_TEXT: usize = 64 * 1_024;
+pub const MAX_AUDITED_TEXT: usize = 1024 * 1024;
+/// How many pairs of an API key and an address are remembered, so that each use is not told of; beyond that the oldest are told of
+/// again.
+pub const MAX_KEYS_SEEN: usize = 4_096;
 /// API keys of one user at the most.
 pub const MAX_KEYS_PER_USER: usize = 64;
 /// Bytes of a realm's `config` or an app's `properties` at the most, as JSON.

@@ -40,8 +40,10 @@ pub enum Reason {
         /// Wait this long; more than zero.
         retry_after: Duration,
     },
-    /// A bearer token or API key that nobody vouches for.
+    /// A bearer token that nobody vouches for.
     InvalidToken,
+    /// An API key that names none: never given out, taken back, or of a user who is out.
+    UnknownKey,
     /// An API key that has stopped counting.
     KeyExpired,
     /// The user has as many sessions as he may, and the newest is the one that is refused.
@@ -79,6 +81,7 @@ impl Reason {
             Self::UserDisabled => "user_disabled",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::InvalidToken => "invalid_token",
+            Self::UnknownKey => "unknown_key",
             Self::KeyExpired => "key_expired",
             Self::TooManySessions => "too_many_sessions",
             Self::UnknownApp => "unknown_app",

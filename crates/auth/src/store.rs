@@ -36,6 +36,10 @@ pub trait SessionStore: Send + Sync {
         &'a self,
         take: &'a mut (dyn FnMut(Vec<SessionRecord>) + Send),
     ) -> Pending<'a, Result<(), StoreError>>;
+    /// How many sessions [`load`](Self::load) will give, so that there is room for them; 0 where that is not known.
+    fn count(&self) -> Pending<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
     /// Forgets sessions that ended before `before`; how many.
     fn forget(&self, before: Moment) -> Pending<'_, Result<u64, StoreError>>;
 }

@@ -81,18 +81,42 @@ impl Authenticated {
     /// # Errors
     /// Why it does not.
     pub(crate) fn by_key(snapshot: &Snapshot, hash: &TokenHash, now: Moment) -> Result<Self, Reason> {
-        let key = snapshot.key(hash).ok_or(Reason::InvalidToken)?;
+        let key = snapshot.key(hash).ok_or(Reason::UnknownKey)?;
         if key.key.expires.is_some_and(|expires| expires <= now) {
             return Err(Reason::KeyExpired);
         }
-        let account = snapshot.account(&key.key.user).ok_or(Reason::InvalidToken)?;
+        let account = snapshot.account(&key.key.user).ok_or(Reason::UnknownKey)?;
         // As with sessions: a user who was deleted and made anew is another.
         if key.key.created < account.user.created {
-            return Err(Reason::InvalidToken);
+            return Err(Reason::UnknownKey);
         }
-        in_force(snapshot, account).map_err(|_| Reason::InvalidToken)?;
+        in_force(snapshot, account).map_err(|_| Reason::UnknownKey)?;
         let (account, key) = (Arc::clone(account), Some(Arc::clone(key)));
         Ok(Self { account, method: AuthMethod::ApiKey, session: None, key })
+    }
+
+    /// The same caller as he is now, if what he showed still counts.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn again(&self, snapshot: &Snapshot, now: Moment) -> Result<Self, Reason> {
+        if let Some(key) = &self.key {
+            return Self::by_key(snapshot, &key.key.hash, now);
+        }
+        if let Some(ended) = self.session.as_ref().and_then(|session| session.ended(now)) {
+            return Err(ended.reason.into());
+        }
+        let present = snapshot.account(&self.account.user.id);
+        let account = present.filter(|present| present.user.created == self.account.user.created);
+        let account = account.ok_or(Reason::UnknownUser).and_then(|account| {
+            in_force(snapshot, account)?;
+            // A session of a password that was changed has ended; a password that was sent along is wrong now.
+            let same = account.user.password_version == self.account.user.password_version;
+            if same || self.session.is_some() { Ok(account) } else { Err(Reason::WrongPassword) }
+        });
+        let gone = |reason| if self.session.is_some() { Reason::SessionUserGone } else { reason };
+        let account = Arc::clone(account.map_err(gone)?);
+        Ok(Self { account, session: self.session.clone(), key: None, method: self.method })
     }
 
     /// Who it is.
@@ -111,6 +135,12 @@ impl Authenticated {
     #[must_use]
     pub fn key(&self) -> Option<&Arc<CompiledKey>> {
         self.key.as_ref()
+    }
+
+    /// Who he is, to be written down once this proof is spent.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { account: Arc::clone(&self.account), key: self.key.clone(), session: self.session.clone() }
     }
 
     /// How he showed who he is.
@@ -138,6 +168,17 @@ fn in_force(snapshot: &Snapshot, account: &Account) -> Result<(), Reason> {
     }
 }
 
+/// Who somebody was: for those who write down what happened. It proves nothing.
+#[derive(Clone)]
+pub struct Identity {
+    /// The user.
+    pub account: Arc<Account>,
+    /// The API key that he came with, if it was one.
+    pub key: Option<Arc<CompiledKey>>,
+    /// The session that he came with, if it was one.
+    pub session: Option<Arc<Session>>,
+}
+
 /// Who asks.
 pub enum Caller {
     /// Nobody in particular: the action he asks for needs no login, so nobody looked.
@@ -147,6 +188,20 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Whether he may have what is demanded.
+    fn meets(&self, snapshot: &Snapshot, demand: Demand<'_>) -> Result<(), Reason> {
+        match (demand, self) {
+            (Demand::Public, _) => Ok(()),
+            (Demand::Login(_) | Demand::Permission(_), Self::Anonymous) => Err(Reason::NoCredentials),
+            (Demand::Login(asked), Self::Known(known)) => known.reaches(asked),
+            (Demand::Permission(asked), Self::Known(known)) => {
+                let Asked { method, path, matrix } = asked;
+                snapshot.permission(&known.account, method, path, matrix).ok_or(Reason::Forbidden)?;
+                known.reaches(asked)
+            }
+        }
+    }
+
     /// The one who is known, if he is.
     #[must_use]
     pub fn known(&self) -> Option<&Authenticated> {
@@ -188,6 +243,10 @@ pub trait Action {
     fn demand(&self) -> Demand<'_>;
     /// The client's address: told to those who write down who did what.
     fn client(&self) -> IpAddr;
+    /// Whether an operation of ours performs it, which waits and changes things, and so is judged again.
+    fn is_operation(&self) -> bool {
+        false
+    }
 }
 
 /// The permission to do `A`, once. Contains the very action that was judged.
@@ -202,18 +261,7 @@ impl<A: Action> Authorized<A> {
     /// # Errors
     /// [`Reason::NoCredentials`] (not known: log in) or [`Reason::Forbidden`] (known: don't).
     pub fn judge(snapshot: &Snapshot, caller: Caller, action: A) -> Result<Self, Reason> {
-        match (action.demand(), &caller) {
-            (Demand::Public, _) => {}
-            (Demand::Login(_) | Demand::Permission(_), Caller::Anonymous) => {
-                return Err(Reason::NoCredentials);
-            }
-            (Demand::Login(asked), Caller::Known(known)) => known.reaches(asked)?,
-            (Demand::Permission(asked), Caller::Known(known)) => {
-                let Asked { method, path, matrix } = asked;
-                snapshot.permission(&known.account, method, path, matrix).ok_or(Reason::Forbidden)?;
-                known.reaches(asked)?;
-            }
-        }
+        caller.meets(snapshot, action.demand())?;
         Ok(Self { action, caller })
     }
 
@@ -226,7 +274,17 @@ impl<A: Action> Authorized<A> {
     /// Spends the permission: the action, to be done now, and the proof for those who help with it.
     #[must_use]
     pub fn spend(self) -> (A, Permit) {
-        let permit = Permit { action: self.action.name(), client: self.action.client(), caller: self.caller };
+        let asked = match self.action.demand() {
+            Demand::Login(asked) | Demand::Permission(asked) if self.action.is_operation() => Some(Kept {
+                method: asked.method,
+                path: Box::from(asked.path),
+                matrix: asked.matrix,
+                is_login: matches!(self.action.demand(), Demand::Login(_)),
+            }),
+            _ => None,
+        };
+        let permit =
+            Permit { action: self.action.name(), client: self.action.client(), caller: self.caller, asked };
         (self.action, permit)
     }
 }
@@ -236,9 +294,50 @@ pub struct Permit {
     action: &'static str,
     client: IpAddr,
     caller: Caller,
+    /// What was judged, where an operation performs it.
+    asked: Option<Kept>,
+}
+
+/// An [`Asked`] that outlives its request's parts.
+struct Kept {
+    method: Method,
+    path: Box<str>,
+    matrix: Matrix,
+    is_login: bool,
+}
+
+impl Kept {
+    fn demand(&self) -> Demand<'_> {
+        let asked = Asked { method: self.method, path: &self.path, matrix: self.matrix };
+        if self.is_login { Demand::Login(asked) } else { Demand::Permission(asked) }
+    }
 }
 
 impl Permit {
+    /// Judges again what this permits, as everything is now: who asks may have been shut out since, or have lost the
+    /// permission. Asked whenever something was waited for, and where a change is made.
+    ///
+    /// # Errors
+    /// Why it is permitted no more.
+    pub fn again(&self, snapshot: &Snapshot, now: Moment) -> Result<Caller, Reason> {
+        let caller = match &self.caller {
+            Caller::Anonymous => Caller::Anonymous,
+            Caller::Known(known) => Caller::Known(known.again(snapshot, now)?),
+        };
+        if let Some(asked) = &self.asked {
+            caller.meets(snapshot, asked.demand())?;
+        }
+        Ok(caller)
+    }
+
+    /// The permit of the caller as he is now.
+    ///
+    /// # Errors
+    /// As [`again`](Self::again).
+    pub fn renewed(self, snapshot: &Snapshot, now: Moment) -> Result<Self, Reason> {
+        Ok(Self { caller: self.again(snapshot, now)?, ..self })
+    }
+
     /// The name of the action that was authorized.
     #[must_use]
     pub fn action(&self) -> &'static str {

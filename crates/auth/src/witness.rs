@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::directory::Account;
 use crate::reason::Reason;
 use crate::sessions::Session;
 use crate::store::StoreError;
+use crate::trust::Identity;
 use crate::words::audit::AuditEntry;
 use crate::words::clock::Moment;
 use crate::words::credential::AuthMethod;
-use crate::words::ids::UserId;
+use crate::words::ids::{KeyId, SessionId, UserId};
 use crate::words::session::EndReason;
 
 /// Somebody who is known, as he was called then: his record may be gone when somebody asks who he was.
@@ -25,11 +25,20 @@ pub struct Somebody {
     pub id: Box<str>,
     /// His name.
     pub name: Box<str>,
+    /// The public id of the API key that he came with, if it was one.
+    pub key: Option<KeyId>,
+    /// The public id of the session that he came with, if it was one.
+    pub session: Option<SessionId>,
 }
 
-impl From<&Account> for Somebody {
-    fn from(account: &Account) -> Self {
-        Self { id: account.id_text.clone(), name: Box::from(account.user.username.shown()) }
+impl From<&Identity> for Somebody {
+    fn from(Identity { account, key, session }: &Identity) -> Self {
+        Self {
+            id: account.id_text.clone(),
+            name: Box::from(account.user.username.shown()),
+            key: key.as_ref().map(|compiled| compiled.key.id),
+            session: session.as_ref().map(|session| session.id),
+        }
     }
 }
 
@@ -43,7 +52,7 @@ pub enum Event {
         /// His name.
         username: Box<str>,
     },
-    /// Somebody showed a good password along with a request, for the first time in a while.
+    /// Somebody showed a good password or API key along with a request, for the first time in a while.
     Verified {
         /// Who.
         user: UserId,
@@ -55,6 +64,8 @@ pub enum Event {
         address: IpAddr,
         /// What he showed.
         method: AuthMethod,
+        /// The key's public id, if it was one.
+        key: Option<KeyId>,
     },
     /// A credential was refused.
     LoginFailed {
@@ -120,6 +131,8 @@ pub enum Event {
     Repeated {
         /// The client's address, of IPv6 the network's; `None` for those of more addresses than are counted apart.
         address: Option<IpAddr>,
+        /// Of which kind: the event's word.
+        kind: &'static str,
         /// How many more.
         count: u64,
     },
@@ -176,7 +189,8 @@ impl Event {
                 fields.say("user.name", username).say("client.address", session.origin.address);
                 fields.session(session).say("method", session.method.as_str());
             }
-            Self::Verified { user, username, realm, address, method } => {
+            Self::Verified { user, username, realm, address, method, key } => {
+                fields.may_say("key.id", *key);
                 fields.say("user.id", user).say("user.name", username).say("realm.name", realm);
                 fields.say("client.address", address).say("method", method.as_str());
             }
@@ -194,6 +208,8 @@ impl Event {
             Self::Denied { user, action, address, reason_id } => {
                 fields.may_say("user.id", user.as_ref().map(|user| &user.id));
                 fields.may_say("user.name", user.as_ref().map(|user| &user.name)).say("action", action);
+                fields.may_say("key.id", user.as_ref().and_then(|user| user.key));
+                fields.may_say("session.id", user.as_ref().and_then(|user| user.session));
                 fields.say("client.address", address).say("reason", reason_id);
             }
             Self::DirectoryChanged { by, address, operation, subject, detail } => {
@@ -205,7 +221,8 @@ impl Event {
                 fields.say("operation", operation);
                 fields.may_say("detail", Some(&**detail).filter(|detail| !detail.is_empty()));
             }
-            Self::Repeated { address, count } => {
+            Self::Repeated { address, kind, count } => {
+                fields.say("what", kind);
                 fields.may_say("client.address", *address).say("count", count);
             }
         }
@@ -230,7 +247,8 @@ impl Fields {
     }
 
     fn by(&mut self, by: Option<&Somebody>) -> &mut Self {
-        self.may_say("by", by.map(|by| &by.id)).may_say("by.name", by.map(|by| &by.name))
+        self.may_say("by", by.map(|by| &by.id)).may_say("by.name", by.map(|by| &by.name));
+        self.may_say("by.session", by.and_then(|by| by.session)).may_say("key.id", by.and_then(|by| by.key))
     }
 
     fn session(&mut self, session: &Session) -> &mut Self {

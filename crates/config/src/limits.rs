@@ -48,7 +48,7 @@ pub const MAX_HASH_PARALLEL: u64 = 256;
 
 /// Fewest characters of a password that can be asked for: NIST SP 800-63B-4 section 3.1.1.2 allows no less, and that little
 /// only together with another factor.
-pub const LEAST_PASSWORD_LENGTH: u64 = 8;
+pub const LEAST_PASSWORD_LENGTH: u64 = auth::limits::MIN_PASSWORD_POINTS as u64;
 /// Most characters of a password that can be asked for: section 3.1.1.2 wants passwords of at least that many to be taken.
 pub const MOST_PASSWORD_LENGTH: u64 = 64;
 

@@ -1,4 +1,4 @@
-//! The administration API from the outside: what `user`, `role` and `session` call.
+//! The administration API from the outside: what `user`, `role`, `realm`, `app`, `key`, `session` and `audit list` call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::command::Failure;
 
+/// Entries of a list that the server gives at once.
+const PAGE: usize = 1_000;
 /// Longest answer that is read.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
@@ -92,6 +94,17 @@ impl Remote {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        self.exchange(method, path, query, body).map(|(told, _)| told)
+    }
+
+    /// As [`ask`](Self::ask); and whether the answer names a next page.
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(Value, bool), Failure> {
         let mut url = format!("{}{path}?realmName={}", self.base, escape(&self.realm));
         for (name, value) in query {
             url.push_str(&format!("&{name}={}", escape(value)));
@@ -110,11 +123,12 @@ impl Remote {
         let request = request.body(bytes.as_str()).map_err(|error| unreachable(&error))?;
         let mut answer = self.agent.run(request).map_err(|error| unreachable(&error))?;
         let status = answer.status().as_u16();
+        let goes_on = answer.headers().contains_key("link");
         let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
         let text = text.map_err(|error| unreachable(&error))?;
         let told: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         match status {
-            200..=299 => Ok(told),
+            200..=299 => Ok((told, goes_on)),
             401 | 403 => Err(Failure::Refused(said(status, &told))),
             404 => Err(Failure::NotFound(said(status, &told))),
             _ => Err(Failure::Other(said(status, &told))),
@@ -123,25 +137,39 @@ impl Remote {
 
     /// The whole of a list, page by page.
     pub(crate) fn all(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
-        const PAGE: &str = "1000";
-        let mut all: Vec<Value> = Vec::new();
-        loop {
-            let after = all.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
-            let mut asked = vec![("limit", PAGE)];
-            asked.extend_from_slice(query);
+        self.first(path, query, usize::MAX)
+    }
+
+    /// The first entries of a list, `most` of them where there are so many, page by page.
+    pub(crate) fn first(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        most: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut found: Vec<Value> = Vec::new();
+        while found.len() < most {
+            let limit = PAGE.min(most - found.len());
+            let asked_limit = limit.to_string();
+            // Lines of the audit log have numbers for ids, the rest texts.
+            let after = found.last().map(|last| match &last["id"] {
+                Value::String(id) => id.clone(),
+                id => id.to_string(),
+            });
+            let mut asked = query.to_vec();
+            asked.push(("limit", &asked_limit));
             if let Some(after) = &after {
                 asked.push(("after", after));
             }
-            let page = self.ask(Method::GET, path, &asked, None)?;
-            let Value::Array(page) = page else {
+            let (Value::Array(page), goes_on) = self.exchange(Method::GET, path, &asked, None)? else {
                 return Err(Failure::because("the server's answer is no list"));
             };
-            let last = page.len() < 1_000;
-            all.extend(page);
-            if last {
-                return Ok(all);
+            found.extend(page);
+            if !goes_on {
+                break;
             }
         }
+        Ok(found)
     }
 
     /// The one entry of a list that a name or an id names.

@@ -12,6 +12,13 @@ pub(crate) fn values<'q>(query: &'q [u8], name: &'q [u8]) -> impl Iterator<Item 
     })
 }
 
+/// The names of the parameters, decoded, in order. What is empty between two `&` is none.
+pub(crate) fn names(query: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    parameters(query)
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| Decoded(halves(parameter).0).collect())
+}
+
 /// Writes `query` to `out` without the parameters that [`values`] would find under one of `names`; false if none is
 /// left, and nothing was written then. The bytes of all others stay as they came, in order; of the `&` only those go
 /// that stood beside what is removed.
@@ -113,6 +120,23 @@ mod tests {
         );
         assert_eq!(found("Api+key=a;api+key=b"), Vec::<Vec<u8>>::new());
         assert_eq!(found(""), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn names_are_those_by_which_values_are_found() {
+        let found: Vec<_> = names(b"a=1&&%61pi+key=x&=y&b").collect();
+        assert_eq!(found, [&b"a"[..], b"api key", b"", b"b"]);
+        assert_eq!(names(b"").count(), 0);
+    }
+
+    #[test]
+    fn asvs_16_an_api_key_of_the_query_is_known_in_every_spelling() {
+        for parameter in ["apiKey=x", "apiKey", "%61piKe%79=x", "apiKey==="] {
+            assert_eq!(left(parameter, &["apiKey"]), None, "{parameter}");
+        }
+        for parameter in ["apikey=x", "x=apiKey", "apiKey+=x", ""] {
+            assert_eq!(left(parameter, &["apiKey"]).as_deref(), Some(parameter));
+        }
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl Group<'_> {
     /// All ends of the group at once. The first end of a session stays, so the first of the group counts.
     async fn end_sessions(&mut self, works: &[&Work]) -> Result<(), Stopped> {
         let mut seen = HashSet::new();
-        let rows: Vec<EndRow> = works
+        let mut rows: Vec<EndRow> = works
             .iter()
             .filter_map(|work| match work {
                 Work::End(rows) => Some(rows),
@@ -283,6 +283,8 @@ impl Group<'_> {
             .filter(|row| seen.insert(row.token))
             .copied()
             .collect();
+        // In the order of the table: each of its pages is visited once.
+        rows.sort_unstable_by(|one, other| one.token.as_bytes().cmp(other.token.as_bytes()));
         let ended = in_bulk(self.connection, &statements::END_SESSIONS, &rows, EndRow::bind).await;
         ended.map_err(|error| Stopped::by("note the end of a session", &error))
     }

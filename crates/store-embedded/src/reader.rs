@@ -20,6 +20,9 @@ use crate::scan::{self, Take};
 use crate::statements;
 use crate::tally::{Table, Tally};
 
+/// Fewer bytes than a session has in the file.
+const LEAST_SESSION_BYTES: u64 = 128;
+
 /// Reads one store file.
 pub(crate) struct Reader {
     file: PathBuf,
@@ -62,6 +65,15 @@ impl Reader {
         let found = scan::find(&mut connection, token).await?;
         *place = Some(connection);
         Ok(found)
+    }
+
+    /// How many sessions there are, by what the file says of itself: never more than it has room for.
+    pub(crate) async fn session_count(&self) -> Result<u64, StoreError> {
+        let (mut place, mut connection) = self.take(&self.connection).await?;
+        let tally = Tally::read(&mut connection, Table::Sessions).await?;
+        *place = Some(connection);
+        let size = std::fs::metadata(&self.file).map_or(0, |file| file.len());
+        Ok(tally.count().min(size / LEAST_SESSION_BYTES))
     }
 
     /// Every session.

@@ -208,6 +208,10 @@ impl SessionStore for EmbeddedStore {
         Box::pin(self.reader.find(token))
     }
 
+    fn count(&self) -> Pending<'_, Result<u64, StoreError>> {
+        Box::pin(self.reader.session_count())
+    }
+
     fn load<'a>(
         &'a self,
         take: &'a mut (dyn FnMut(Vec<SessionRecord>) + Send),

@@ -65,6 +65,11 @@ impl Tally {
         self.seals ^= seal;
     }
 
+    /// How many rows there are.
+    pub(crate) fn count(self) -> u64 {
+        u64::try_from(self.count).unwrap_or(0)
+    }
+
     /// Both together.
     pub(crate) fn and(self, other: Self) -> Self {
         Self { count: self.count + other.count, seals: self.seals ^ other.seals }

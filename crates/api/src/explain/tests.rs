@@ -55,7 +55,14 @@ fn explain(snapshot: &Snapshot, method: Method, path: &str) -> Explained {
 }
 
 fn decision(source: &str, permission: Option<&str>) -> Option<Decision> {
-    Some(Decision { source: source.to_owned(), permission: permission.map(str::to_owned) })
+    let source = match (source, source.split_once(' ')) {
+        ("public", _) => Source::Public,
+        ("login", _) => Source::Login,
+        ("user", _) => Source::User,
+        (_, Some(("role", name))) => Source::Role(RoleName::parse(name).unwrap()),
+        other => panic!("{other:?}"),
+    };
+    Some(Decision { source, permission: permission.map(str::to_owned) })
 }
 
 #[test]
@@ -74,8 +81,9 @@ fn what_decides_is_named_with_its_place() {
         (false, None, Some("no entry allows it"))
     );
     assert_eq!(told.grant.as_deref(), Some("DELETE:/own/x"));
-    let misses: Vec<_> = told.near_misses.iter().map(|miss| (&*miss.source, &*miss.permission)).collect();
-    assert_eq!(misses, [("user", "GET:/own/**"), ("role desk", "DELETE:/own/**")]);
+    let misses: Vec<_> =
+        told.near_misses.iter().map(|miss| (miss.source.to_string(), &*miss.permission)).collect();
+    assert_eq!(misses, [("user".to_owned(), "GET:/own/**"), ("role desk".to_owned(), "DELETE:/own/**")]);
     assert_eq!(told.near_misses[0].why, ["does not grant DELETE"]);
     assert_eq!(told.near_misses[1].why, ["is replaced by an entry of the user itself for the same path"]);
 }
@@ -128,7 +136,7 @@ fn a_key_that_was_made_for_less_is_told_so() {
     assert_eq!(told.why.as_deref(), Some("the user may, but the API key was made for less"));
     assert_eq!((told.grant.as_deref(), told.lacks_in_key), (Some("POST:/reports/x"), true));
     assert_eq!(
-        (&*told.near_misses[0].source, &*told.near_misses[0].why[0]),
+        (&*told.near_misses[0].source.to_string(), &*told.near_misses[0].why[0]),
         ("key reports", "does not grant POST")
     );
     let login = explain_at(&snapshot, Method::Get, "/session", Place::Login, Moment::default());

@@ -22,7 +22,7 @@ fn manages(snapshot: &Snapshot, caller: &Authenticated, user: &UserId) -> bool {
 /// What a key is, for those who write down who did what. Never the key.
 fn detail(key: &ApiKey, owner: Option<&Account>) -> String {
     let owner = match owner {
-        Some(account) => format!("{} of {}", account.user.username.shown(), account.user.realm),
+        Some(account) => format!("{:?} of {:?}", account.user.username.shown(), account.user.realm.as_str()),
         None => "nobody".to_owned(),
     };
     let permissions = match &key.permissions {

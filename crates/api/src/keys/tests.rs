@@ -235,7 +235,7 @@ async fn asvs_109_what_is_written_down_of_a_key_is_not_the_key() {
     assert_eq!(
         detail,
         format!(
-            "\"the \\\"team\\\"\" for bob of native; user.id={id}; permissions=GET:/a POST:/b; expires={expires}"
+            "\"the \\\"team\\\"\" for \"bob\" of \"native\"; user.id={id}; permissions=GET:/a POST:/b; expires={expires}"
         )
     );
     assert!(!detail.contains(made.text.expose()));

@@ -8,7 +8,7 @@ use auth::trust::Permit;
 use auth::{Change, Role};
 use uuid::Uuid;
 
-use super::{by_id, check, detail};
+use super::{by_id, check, detail, id_of};
 use crate::error::Error;
 use crate::precondition::{Precondition, next_version};
 use crate::services::{Judged, Services};
@@ -55,7 +55,7 @@ pub async fn run(
         };
         check(&role.description, &role.permissions, &role.ui_permissions)?;
         let name = role.name.clone();
-        let (subject, detail) = (name.to_string(), detail(&role));
+        let (subject, detail) = (id_of(name.as_str()).to_string(), detail(&role));
         Ok(Judged { changes: vec![Change::PutRole(role)], subject, detail, answer: name })
     });
     let name = change.await?;

@@ -7,7 +7,7 @@ use auth::permission::Permission;
 use auth::trust::Permit;
 use auth::{Change, Role, RoleName};
 
-use super::{check, detail};
+use super::{check, detail, id_of};
 use crate::error::Error;
 use crate::services::{Judged, Services};
 
@@ -47,7 +47,7 @@ pub async fn run(services: &Services, permit: &Permit, input: Input) -> Result<A
             created: now,
             updated: now,
         };
-        let (subject, detail) = (name.to_string(), detail(&role));
+        let (subject, detail) = (id_of(name.as_str()).to_string(), detail(&role));
         Ok(Judged { changes: vec![Change::PutRole(role)], subject, detail, answer: () })
     });
     change.await?;

@@ -41,17 +41,15 @@ pub async fn run(
         }
         let users = changes.len() - 1;
         // A role of the same name that somebody makes later is another: nobody inherits it unasked. Those realms that stand in
-        // the settings name their roles there.
-        for state in
-            snapshot.realms().filter(|state| !state.in_settings && state.record.roles.contains(&name))
-        {
+        // the settings name their roles there; those of the store behind them may come back.
+        for state in snapshot.stored_realms().filter(|state| state.record.roles.contains(&name)) {
             let updated = next_version(state.record.updated, now);
             let mut realm = RealmRecord { updated, ..state.record.clone() };
             realm.roles.retain(|role| *role != name);
             changes.push(Change::PutRealm(Box::new(realm)));
         }
-        let detail = format!("taken from {users} users and {} realms", changes.len() - 1 - users);
-        Ok(Judged { changes, subject: name.to_string(), detail, answer: () })
+        let detail = format!("{name}; taken from {users} users and {} realms", changes.len() - 1 - users);
+        Ok(Judged { changes, subject: id.to_string(), detail, answer: () })
     });
     change.await
 }

@@ -35,7 +35,7 @@ fn by_id<'a>(snapshot: &'a Snapshot, id: &Uuid) -> Result<&'a Arc<CompiledRole>,
 /// What a role is after a change, for those who write down who did what.
 fn detail(role: &Role) -> String {
     let permissions: Vec<_> = role.permissions.iter().map(ToString::to_string).collect();
-    format!("permissions={}", permissions.join(" "))
+    format!("{}; permissions={}", role.name, permissions.join(" "))
 }
 
 fn check(description: &str, permissions: &[Permission], ui_permissions: &[String]) -> Result<(), Error> {
@@ -49,4 +49,28 @@ fn check(description: &str, permissions: &[Permission], ui_permissions: &[String
         return Err(Error::invalid("uiPermissions", format!("more than {MAX_ENTRIES} entries")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_limits() {
+        let permissions = |count| vec!["GET:/x".parse::<Permission>().unwrap(); count];
+        let shown = |count| vec![String::new(); count];
+        let text = |length| "x".repeat(length);
+        let refused = |checked: Result<(), Error>| match checked {
+            Ok(()) => None,
+            Err(Error::Invalid { field, .. }) => Some(field),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(
+            refused(check(&text(MAX_DESCRIPTION), &permissions(MAX_ENTRIES), &shown(MAX_ENTRIES))),
+            None
+        );
+        assert_eq!(refused(check(&text(MAX_DESCRIPTION + 1), &[], &[])).as_deref(), Some("desc"));
+        assert_eq!(refused(check("", &permissions(MAX_ENTRIES + 1), &[])).as_deref(), Some("permissions"));
+        assert_eq!(refused(check("", &[], &shown(MAX_ENTRIES + 1))).as_deref(), Some("uiPermissions"));
+    }
 }

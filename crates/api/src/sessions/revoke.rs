@@ -16,7 +16,7 @@ pub const NAME_ALL: &str = "user.revoke";
 /// The operation's name for the sessions that a filter fits.
 pub const NAME_MATCHING: &str = "session.revoke_matching";
 
-/// Sessions whose ends are written at once, at the most: one group of the store each.
+/// Sessions that end in one go, at the most: the audit log, which has a line for each, has no room for a million at once.
 pub const MOST_ENDED_AT_ONCE: usize = 10_000;
 
 /// Ends a session. From the answer on no request of it passes, whatever happens to this process.

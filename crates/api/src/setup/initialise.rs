@@ -27,7 +27,7 @@ pub async fn run(
     // Asked before the hash is made, so that nobody can make us hash for nothing; and again when it is written.
     undone(services)?;
     let (hash, strength) = services.hash(password, &CONTEXT).await?;
-    write(services, hash).await?;
+    write(services, Some(permit), hash).await?;
     Ok(strength)
 }
 
@@ -49,7 +49,7 @@ pub async fn by_operator(services: &Services, password: Zeroizing<String>) -> Re
         return Ok(Given::NotNeeded);
     }
     let (hash, weakness) = services.hash_of_operator(password, &CONTEXT).await?;
-    write(services, hash).await?;
+    write(services, None, hash).await?;
     Ok(Given::Set(weakness))
 }
 
@@ -60,13 +60,13 @@ fn undone(services: &Services) -> Result<(), Error> {
     }
 }
 
-async fn write(services: &Services, hash: PasswordHash) -> Result<(), Error> {
+async fn write(services: &Services, permit: Option<&Permit>, hash: PasswordHash) -> Result<(), Error> {
     let now = services.kernel.clock().now();
     let realm = RealmName::native();
     let username = Username::chosen("admin").map_err(|fault| Error::invalid("username", fault))?;
     let admin = RoleName::parse("admin").map_err(|fault| Error::invalid("roleNames", fault))?;
     let id = UserId::of(&realm, &username);
-    let change = services.change(None, NAME, |snapshot| {
+    let change = services.change(permit, NAME, |snapshot| {
         if snapshot.initialised.is_some() {
             return Err(Error::Conflict("the first start is over"));
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use auth::directory::Account;
 use auth::permission::Permission;
-use auth::trust::{Authenticated, Permit};
-use auth::{Change, EndReason, PasswordHash, Reason, User, UserId};
+use auth::trust::Permit;
+use auth::{Change, PasswordHash, Reason, User, UserId};
 use zeroize::Zeroizing;
 
-use super::{check_permissions, detail, existing_roles, keeps_passwords};
+use super::{check_permissions, detail, end_sessions, existing_roles, keeps_passwords};
 use crate::error::Error;
 use crate::password::Strength;
 use crate::precondition::{Precondition, next_version};
@@ -89,14 +89,16 @@ pub async fn run(
     };
     let disables = input.enabled == Some(false);
     let ends_sessions = password.is_some() || disables;
+    // The session by which he changed his own password stays.
+    let spared = caller.session().filter(|_| !disables).map(|session| &**session);
     // Before the change: a crash between the two ends sessions for nothing, rather than leaving them alive. And after
     // it: for those who logged in meanwhile.
     if ends_sessions {
-        end_sessions(services, caller, &id, disables).await?;
+        end_sessions(services, permit, id, spared).await?;
     }
     write(services, permit, id, input, password, expected).await?;
     if ends_sessions {
-        end_sessions(services, caller, &id, disables).await?;
+        end_sessions(services, permit, id, spared).await?;
     }
     let account = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
     Ok(Changed { account, strength })
@@ -134,21 +136,4 @@ async fn write(
         Ok(Judged { changes, subject: id.to_string(), detail, answer: () })
     });
     change.await
-}
-
-/// Ends the user's sessions; the one by which he changed his own password stays.
-async fn end_sessions(
-    services: &Services,
-    caller: &Authenticated,
-    id: &UserId,
-    all: bool,
-) -> Result<(), Error> {
-    let mut live = services.kernel.sessions().live_of(id);
-    if let (false, Some(own)) = (all, caller.session()) {
-        live.retain(|session| session.token != own.token);
-    }
-    services.kernel.end(&live, EndReason::UserChanged, Some(caller)).await?;
-    // Those that somebody else has just ended are on disk, too, before anybody is told that they are gone.
-    services.kernel.sessions().settle().await.map_err(|_| Reason::StoreFailed)?;
-    Ok(())
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use auth::directory::Snapshot;
 use auth::trust::Permit;
-use auth::{Change, EndReason, Reason, UserId};
+use auth::{Change, UserId};
 
+use super::end_sessions;
 use crate::error::Error;
 use crate::precondition::Precondition;
 use crate::services::{Judged, Services};
@@ -30,19 +31,19 @@ pub async fn run(
     let before = services.kernel.directory().present().account(&id).cloned().ok_or(Error::NotFound)?;
     expected.check(before.user.updated)?;
     // Before the change, and after it: see `change.rs`.
-    end_sessions(services, permit, &id).await?;
+    end_sessions(services, permit, id, None).await?;
     let change = services.change(Some(permit), NAME, |snapshot| {
         let account = snapshot.account(&id).ok_or(Error::NotFound)?;
         expected.check(account.user.updated)?;
         Ok(Judged {
             changes: deletion(snapshot, &id),
             subject: id.to_string(),
-            detail: format!("{} of {}", account.user.username.shown(), account.user.realm),
+            detail: format!("{:?} of {:?}", account.user.username.shown(), account.user.realm.as_str()),
             answer: (),
         })
     });
     change.await?;
-    end_sessions(services, permit, &id).await
+    end_sessions(services, permit, id, None).await
 }
 
 /// What it takes to delete a user: nothing that stands for him stays.
@@ -55,12 +56,4 @@ pub(crate) fn deletion_of(snapshot: &Snapshot, ids: &HashSet<UserId>) -> Vec<Cha
     let keys = snapshot.keys().filter(|compiled| ids.contains(&compiled.key.user));
     let keys = keys.map(|compiled| Change::DeleteKey(compiled.key.id));
     keys.chain(ids.iter().map(|id| Change::DeleteUser(*id))).collect()
-}
-
-async fn end_sessions(services: &Services, permit: &Permit, id: &UserId) -> Result<(), Error> {
-    let live = services.kernel.sessions().live_of(id);
-    services.kernel.end(&live, EndReason::UserChanged, permit.caller().known()).await?;
-    // As in `change.rs`.
-    services.kernel.sessions().settle().await.map_err(|_| Reason::StoreFailed)?;
-    Ok(())
 }

@@ -11,9 +11,14 @@ mod tests;
 use auth::directory::Snapshot;
 use auth::limits::MAX_ROLES_PER_USER;
 use auth::permission::Permission;
-use auth::{RealmName, RoleName, User};
+use auth::sessions::Session;
+use auth::trust::Permit;
+use auth::{EndReason, RealmName, RoleName, User, UserId};
 
 use crate::error::Error;
+use crate::services::Services;
+use crate::sessions::list::Filter;
+use crate::sessions::revoke::end_because;
 
 /// Entries of a user's own at the most.
 pub const MAX_PERMISSIONS: usize = 1_024;
@@ -44,9 +49,9 @@ fn detail(user: &User, password: bool) -> String {
     let roles: Vec<_> = user.roles.iter().map(RoleName::as_str).collect();
     let own: Vec<_> = user.permissions.iter().map(ToString::to_string).collect();
     let mut detail = format!(
-        "{} of {}; enabled={}; roles={}",
+        "{:?} of {:?}; enabled={}; roles={}",
         user.username.shown(),
-        user.realm,
+        user.realm.as_str(),
         user.enabled,
         roles.join(",")
     );
@@ -58,6 +63,17 @@ fn detail(user: &User, password: bool) -> String {
         detail.push_str("; new password");
     }
     detail
+}
+
+/// Ends the sessions of a user who is changed or deleted, but `spared`.
+async fn end_sessions(
+    services: &Services,
+    permit: &Permit,
+    id: UserId,
+    spared: Option<&Session>,
+) -> Result<(), Error> {
+    let his = Filter { user: Some(id), ..Filter::default() };
+    end_because(services, permit, &his, spared, EndReason::UserChanged).await.map(|_| ())
 }
 
 fn check_permissions(permissions: &[Permission]) -> Result<(), Error> {

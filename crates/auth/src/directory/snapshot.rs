@@ -115,6 +115,8 @@ type Piece<K, V> = Arc<HashMap<K, Arc<V>>>;
 pub struct Snapshot {
     users: Vec<Piece<UserId, Account>>,
     keys: Vec<Piece<TokenHash, CompiledKey>>,
+    /// The keys' hashes by their public ids, in pieces as well.
+    key_ids: Vec<Arc<HashMap<KeyId, TokenHash>>>,
     roles: Arc<HashMap<RoleName, Arc<CompiledRole>>>,
     apps: Arc<HashMap<AppName, Arc<App>>>,
     /// The realms of the settings, which stand before those of the store.
@@ -139,7 +141,9 @@ impl Snapshot {
             pieces[piece(&user.id)].insert(user.id, Account::new(user));
         }
         let mut keys: Vec<HashMap<TokenHash, Arc<CompiledKey>>> = vec![HashMap::new(); PIECES];
+        let mut key_ids: Vec<HashMap<KeyId, TokenHash>> = vec![HashMap::new(); PIECES];
         for key in image.keys {
+            key_ids[key_id_piece(&key.id)].insert(key.id, key.hash);
             keys[key_piece(&key.hash)].insert(key.hash, CompiledKey::new(key));
         }
         let mut roles = HashMap::new();
@@ -150,6 +154,7 @@ impl Snapshot {
         Self {
             users: pieces.into_iter().map(Arc::new).collect(),
             keys: keys.into_iter().map(Arc::new).collect(),
+            key_ids: key_ids.into_iter().map(Arc::new).collect(),
             roles: Arc::new(roles),
             apps: Arc::new(image.apps.into_iter().map(|app| (app.id.clone(), Arc::new(app))).collect()),
             settings: Arc::new(settings),
@@ -216,10 +221,10 @@ impl Snapshot {
         self.keys[key_piece(hash)].get(hash)
     }
 
-    /// The API key with this public id. Looks at all of them: for administration, not for requests.
+    /// The API key with this public id.
     #[must_use]
     pub fn key_by_id(&self, id: &KeyId) -> Option<&Arc<CompiledKey>> {
-        self.keys().find(|compiled| compiled.key.id == *id)
+        self.key(self.key_ids[key_id_piece(id)].get(id)?)
     }
 
     /// All API keys, in no order.
@@ -276,6 +281,21 @@ impl Snapshot {
         std::iter::once((None, own)).chain(roles).collect()
     }
 
+    /// What this state would be after these changes.
+    #[must_use]
+    pub fn after(&self, changes: &[Change], maker: &dyn RealmMaker) -> Self {
+        let mut after = self.clone();
+        for change in changes {
+            after.make(change.clone(), maker);
+        }
+        after
+    }
+
+    /// The realms of the store, also those that stand behind one of the settings, in no order.
+    pub fn stored_realms(&self) -> impl Iterator<Item = &RealmState> {
+        self.stored.values()
+    }
+
     /// Makes a change.
     pub(super) fn make(&mut self, change: Change, maker: &dyn RealmMaker) {
         match change {
@@ -305,10 +325,11 @@ impl Snapshot {
                 Arc::make_mut(&mut self.apps).remove(&id);
             }
             Change::PutKey(key) => {
+                Arc::make_mut(&mut self.key_ids[key_id_piece(&key.id)]).insert(key.id, key.hash);
                 Arc::make_mut(&mut self.keys[key_piece(&key.hash)]).insert(key.hash, CompiledKey::new(*key));
             }
             Change::DeleteKey(id) => {
-                if let Some(hash) = self.key_by_id(&id).map(|compiled| compiled.key.hash) {
+                if let Some(hash) = Arc::make_mut(&mut self.key_ids[key_id_piece(&id)]).remove(&id) {
                     Arc::make_mut(&mut self.keys[key_piece(&hash)]).remove(&hash);
                 }
             }
@@ -324,6 +345,10 @@ impl Snapshot {
 
 fn piece(id: &UserId) -> usize {
     usize::from(id.as_bytes()[15])
+}
+
+fn key_id_piece(id: &KeyId) -> usize {
+    usize::from(id.as_bytes()[0])
 }
 
 fn key_piece(hash: &TokenHash) -> usize {

@@ -90,7 +90,8 @@ impl Sessions {
 
     /// The table of what the store holds now.
     async fn read(&self) -> Result<Table, StoreError> {
-        let table = Table::default();
+        // A table that grows copies itself each time.
+        let table = Table::with_capacity(usize::try_from(self.store.count().await?).unwrap_or(0));
         let forget_before = self.clock.now().minus(REASON_KEPT);
         // A million sessions share a handful of realms, scopes and apps: one text for all of them, not one for each.
         let (mut realms, mut scopes, mut apps) = (Vec::new(), Vec::new(), Vec::new());

@@ -89,7 +89,7 @@ impl Session {
             last_seen: self.last_seen(),
             limits: self.limits,
             origin: self.origin.clone(),
-            ended: unpack(self.ended.load(Ordering::Acquire)),
+            ended: self.noted_end(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Session {
     /// Whether, when and why it has ended, as of `now`. At its deadline a session is over.
     #[must_use]
     pub fn ended(&self, now: Moment) -> Option<Ended> {
-        if let Some(ended) = unpack(self.ended.load(Ordering::Acquire)) {
+        if let Some(ended) = self.noted_end() {
             return Some(ended);
         }
         let deadline = self.deadline();
@@ -128,7 +128,7 @@ impl Session {
 
     /// Whether it has timed out without anybody having written that down.
     pub(super) fn record_needs_end(&self, now: Moment) -> bool {
-        self.ended.load(Ordering::Acquire) == 0 && now >= self.deadline().at
+        self.noted_end().is_none() && now >= self.deadline().at
     }
 
     /// Whether it ended before `before`, so that nobody needs to know why any more.
@@ -159,6 +159,9 @@ impl Session {
         }
     }
 }
+
+// A ninth reason needs another bit.
+const _: () = assert!(EndReason::ALL.len() <= 8);
 
 fn pack(ended: Ended) -> u64 {
     let place = EndReason::ALL.iter().position(|reason| *reason == ended.reason).unwrap_or(0) as u64;

@@ -1,4 +1,4 @@
-//! Session tokens: in clear only on their way in and out, as a hash everywhere else.
+//! Session tokens and API keys: in clear only on their way in and out, as a hash everywhere else.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
@@ -42,7 +42,8 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// SHA-256 of a session token's text. Not reversible for 128 random bits, so it may be stored; logs show a prefix only.
+/// SHA-256 of the text of a session token or an API key. Not reversible for the 128 random bits or more that are in it, so it
+/// may be stored. It does not print either.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 

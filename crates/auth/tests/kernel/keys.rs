@@ -64,9 +64,9 @@ async fn a_key_is_its_user_and_no_session() {
 #[tokio::test]
 async fn keys_that_were_never_given_out_are_nobodys() {
     let house = with_a_key().await;
-    assert_eq!(why(house.show_key(2).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(2).await), Reason::UnknownKey);
     let malformed = Presented { key: Some(None), ..Presented::default() };
-    assert_eq!(why(house.ask(malformed).await), Reason::InvalidToken);
+    assert_eq!(why(house.ask(malformed).await), Reason::UnknownKey);
     let bob = house.show_key(1).await.ok().unwrap();
     assert_eq!(bob.account().user.username.shown(), "alice");
 }
@@ -91,17 +91,17 @@ async fn a_key_counts_until_the_moment_that_it_expires() {
 async fn case_24_a_key_is_worth_no_more_than_its_user() {
     let house = with_a_key().await;
     house.change("alice", |user| user.enabled = false).await;
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     house.change("alice", |user| user.enabled = true).await;
     house.show_key(1).await.ok().unwrap();
     // Deleted by a change that forgot his keys; then made anew. Neither is the one whose key it was.
     house.make(vec![Change::DeleteUser(user("alice").id)]).await;
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     house.clock.advance(MILLISECOND);
     let anew = User { created: house.kernel.clock().now(), ..user("alice") };
     house.make(vec![put(anew)]).await;
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
-    assert_eq!(why(house.restarted().await.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
+    assert_eq!(why(house.restarted().await.show_key(1).await), Reason::UnknownKey);
     // A key of his own counts.
     let created = house.kernel.clock().now();
     house.make(vec![put_key(auth::ApiKey { created, ..api_key(2, "alice") })]).await;
@@ -113,7 +113,7 @@ async fn a_key_of_a_realm_that_is_off_or_gone_is_nobodys() {
     let house = with_a_key().await;
     for settings in [realms(&house.realm, false), std::collections::HashMap::new()] {
         house.set(settings).await;
-        assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+        assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     }
     house.set(realms(&house.realm, true)).await;
     house.show_key(1).await.ok().unwrap();
@@ -125,9 +125,9 @@ async fn a_key_that_was_taken_back_is_refused_at_the_very_next_request() {
     house.make(vec![put_key(api_key(2, "alice"))]).await;
     house.show_key(1).await.ok().unwrap();
     house.make(vec![Change::DeleteKey(api_key(1, "alice").id)]).await;
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     house.show_key(2).await.ok().unwrap();
-    assert_eq!(why(house.restarted().await.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.restarted().await.show_key(1).await), Reason::UnknownKey);
     // Somebody who was let in before is judged by what he was let in with; his next request is not.
     assert!(house.kernel.directory().present().key_by_id(&api_key(1, "alice").id).is_none());
 }
@@ -220,7 +220,7 @@ async fn case_26_a_key_is_never_a_session_and_a_session_never_a_key() {
     // A session whose token looks like a key is a session and nothing else.
     let odd = SessionToken::from_text(key(9).expose()).unwrap();
     house.kernel.login(&odd, crate::house::request("alice", PASSWORD, HERE)).await.ok().unwrap();
-    assert_eq!(why(house.show_key(9).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(9).await), Reason::UnknownKey);
     house.login("alice", 1).await;
     assert!(KeyText::presented(token(1).expose()).is_none());
 }
@@ -234,7 +234,7 @@ async fn a_key_that_cannot_be_written_does_not_count() {
         .directory()
         .change(|_| Ok::<_, ()>(crate::house::noted(vec![put_key(api_key(1, "alice"))])));
     assert!(made.await.is_err());
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
 }
 
 #[tokio::test]

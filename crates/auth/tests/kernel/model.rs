@@ -170,7 +170,7 @@ impl Run {
             Some(key) if self.realm_on && self.enabled[key.owner] => {
                 assert_eq!(shown.unwrap().shown(), NAMES[key.owner]);
             }
-            Some(_) | None => assert_eq!(shown.err(), Some(Reason::InvalidToken)),
+            Some(_) | None => assert_eq!(shown.err(), Some(Reason::UnknownKey)),
         }
     }
 

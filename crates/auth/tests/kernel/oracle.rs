@@ -183,11 +183,11 @@ impl Oracle {
     }
 
     fn by_key(&self, number: u8, now: Moment) -> Result<usize, Reason> {
-        let key = self.keys.get(&number).ok_or(Reason::InvalidToken)?;
+        let key = self.keys.get(&number).ok_or(Reason::UnknownKey)?;
         if key.expires.is_some_and(|expires| expires <= now) {
             return Err(Reason::KeyExpired);
         }
-        if self.lets_in(key.person, key.created) { Ok(key.person) } else { Err(Reason::InvalidToken) }
+        if self.lets_in(key.person, key.created) { Ok(key.person) } else { Err(Reason::UnknownKey) }
     }
 
     /// Whether this person may do what stands at this place of [`ASKED`].

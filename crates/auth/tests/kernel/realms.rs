@@ -84,7 +84,7 @@ async fn a_realm_that_was_switched_off_lets_nobody_in_by_anything() {
     house.make(vec![put_realm(RealmRecord { enabled: false, ..branch() })]).await;
     assert_eq!(why(house.show(1).await), Reason::SessionUserGone);
     assert_eq!(why(house.basic_at("branch", "her other password").await), Reason::RealmDisabled);
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     assert_eq!(why(house.login_at("branch", "her other password", 2).await), Reason::RealmDisabled);
     assert_eq!(second.looks(), looks, "a realm that is off is not asked");
     house.basic("alice", PASSWORD).await.ok().unwrap();
@@ -95,7 +95,7 @@ async fn a_realm_that_was_switched_off_lets_nobody_in_by_anything() {
     house.make(vec![Change::DeleteRealm(branch().name)]).await;
     assert_eq!(why(house.show(1).await), Reason::SessionUserGone);
     assert_eq!(why(house.basic_at("branch", "her other password").await), Reason::UnknownRealm);
-    assert_eq!(why(house.show_key(1).await), Reason::InvalidToken);
+    assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
     assert_eq!(why(house.login_at("branch", "her other password", 2).await), Reason::UnknownRealm);
     assert_eq!(why(house.restarted().await.show(1).await), Reason::SessionUserGone);
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use auth::limits::DEFAULT_PASSWORD_POINTS;
+
 use crate::document::reader::Reader;
 use crate::limits::{
     LEAST_PASSWORD_LENGTH, MAX_ATTEMPTS_PER_ADDRESS, MAX_ATTEMPTS_PER_USER, MAX_HASH_MEMORY,
@@ -43,7 +45,7 @@ impl Default for Login {
             attempts_per_user: 10,
             attempts_per_address: 100,
             window: Duration::from_secs(5 * 60),
-            min_password_length: 15,
+            min_password_length: DEFAULT_PASSWORD_POINTS as u16,
             hash_memory: ByteSize::new(MIN_HASH_MEMORY),
             hash_parallel: 0,
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::dialect::FusionParts;
-use super::entity::{fixed, page, paged, precondition, shown, sole};
+use super::entity::{fixed, listed, page, precondition, shown, sole};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -69,13 +69,10 @@ impl<'a> App<'a> {
 
 /// `GET /apps`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<AppName>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let filter = apps::read::Filter { name: sole(visit, "name")?, page };
-    let (found, more) = apps::read::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let list: Vec<_> = found.iter().map(|app| App::of(app)).collect();
-    let last = found.last().filter(|_| more).map(|app| segment(&app.id));
-    Ok(paged(json::answer(200, &list), visit, last.as_deref(), limit))
+    let found = apps::read::run(&parts.services, permit, &filter).await.map_err(said)?;
+    Ok(listed(visit, filter.page.limit, &found, |app| App::of(app), |app| segment(&app.id)))
 }
 
 /// `POST /apps`.

@@ -11,9 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dialect::FusionParts;
-use super::entity::{page, paged, parsed, sole};
+use super::entity::{listed, page, parsed, sole};
 use super::errors::said;
-use super::json;
 use super::openapi::forms;
 
 /// A line of the log. The fields stay together under their dotted names: each event has others.
@@ -46,8 +45,7 @@ impl<'a> Line<'a> {
 
 /// `GET /audit`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<u64>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let oldest_first = match sole(visit, "order")?.as_deref() {
         None | Some("desc") => false,
         Some("asc") => true,
@@ -68,8 +66,6 @@ pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>
         oldest_first,
         page,
     };
-    let (found, more) = listing::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let shown: Vec<_> = found.iter().map(Line::of).collect();
-    let last = found.last().filter(|_| more).map(|record| record.sequence.to_string());
-    Ok(paged(json::answer(200, &shown), visit, last.as_deref(), limit))
+    let found = listing::run(&parts.services, permit, &filter).await.map_err(said)?;
+    Ok(listed(visit, filter.page.limit, &found, Line::of, |record| record.sequence.to_string()))
 }

@@ -18,7 +18,7 @@ use super::{
     apps, audit, explain, keys, mine, realms, roles, session, sessions as live, setup as first_start, users,
 };
 
-/// The longest body of a login or a first start.
+/// The longest body of a login, a first start, a proof or a question.
 const MAX_LOGIN_BODY: usize = 64 * 1024;
 /// The longest body of an administration request.
 const MAX_BODY: usize = 256 * 1024;
@@ -340,13 +340,11 @@ pub struct Listed {
 
 /// Every endpoint of ours, in the order of the table.
 pub(super) fn listed() -> impl Iterator<Item = Listed> {
-    PLACES.iter().flat_map(|place| {
-        place.operations.iter().map(|&(method, operation)| Listed {
-            method,
-            path: place.path,
-            operation: operation.name(),
-            door: operation.door(),
-        })
+    placed().map(|Placed { method, path, operation }| Listed {
+        method,
+        path,
+        operation: operation.name(),
+        door: operation.door(),
     })
 }
 
@@ -386,9 +384,11 @@ impl Destination for Endpoint {
 
     fn body_limit(&self) -> usize {
         match self.operation {
-            Operation::Initialise | Operation::CreateSession | Operation::EndMine | Operation::EndOthers => {
-                MAX_LOGIN_BODY
-            }
+            Operation::Initialise
+            | Operation::CreateSession
+            | Operation::EndMine
+            | Operation::EndOthers
+            | Operation::Explain => MAX_LOGIN_BODY,
             Operation::CreateKey
             | Operation::CreateUser
             | Operation::ChangeUser

@@ -15,6 +15,8 @@ use super::json;
 pub(super) const PAGE: usize = 100;
 /// Entries of a page at the most.
 pub(super) const MAX_PAGE: usize = 1_000;
+/// Bytes of a page after which it ends: the largest entry may stand beyond it.
+const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// Versions that an `If-Match` may name.
 const MAX_VERSIONS: usize = 16;
 
@@ -33,9 +35,13 @@ pub(super) fn shown(visit: &Visit<'_>, status: u16, body: &impl Serialize, updat
 
 /// What the client asks to be true of the thing that it changes (`If-Match`, RFC 9110 section 13.1.1).
 pub(super) fn precondition(visit: &Visit<'_>) -> Result<Precondition, Refusal> {
+    asked_versions(visit.request.values("if-match"))
+}
+
+fn asked_versions<'v>(values: impl Iterator<Item = &'v [u8]>) -> Result<Precondition, Refusal> {
     let mut versions = Vec::new();
     let mut any = false;
-    for member in visit.request.values("if-match").flat_map(members) {
+    for member in values.flat_map(members) {
         any |= member == b"*";
         // A tag that is none of ours is the version of nothing; a weak one never matches here.
         versions.push(version(member).unwrap_or_default());
@@ -93,10 +99,10 @@ pub(super) fn sole(visit: &Visit<'_>, name: &'static str) -> Result<Option<Strin
     let mut values = visit.request.query_values(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => String::from_utf8(value)
-            .map(Some)
-            .map_err(|_| Refusal::BadRequest("a query parameter is not UTF-8")),
-        (Some(_), Some(_)) => Err(Refusal::BadRequest("a query parameter is given twice")),
+        (Some(value), None) => {
+            String::from_utf8(value).map(Some).map_err(|_| Refusal::invalid(name, "is not UTF-8"))
+        }
+        (Some(_), Some(_)) => Err(Refusal::invalid(name, "is given twice")),
     }
 }
 
@@ -113,44 +119,87 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(
 pub(super) fn page<T: FromStr>(visit: &Visit<'_>) -> Result<Page<T>, Refusal> {
     let after = match sole(visit, "after")? {
         None => None,
-        Some(id) => Some(id.parse().map_err(|_| Refusal::BadRequest("after is no id"))?),
+        Some(id) => Some(id.parse().map_err(|_| Refusal::invalid("after", "is no id"))?),
     };
     let limit = match sole(visit, "limit")? {
         None => PAGE,
         Some(text) => match text.parse() {
             Ok(limit) if (1..=MAX_PAGE).contains(&limit) => limit,
-            _ => return Err(Refusal::BadRequest("limit is a number from 1 to 1000")),
+            _ => return Err(Refusal::invalid("limit", format!("is a number from 1 to {MAX_PAGE}"))),
         },
     };
     Ok(Page { after, limit })
 }
 
-/// Adds the way to the next page, where there is one (RFC 8288). An API key of the query does not come back in it.
-pub(super) fn paged(answer: Answer, visit: &Visit<'_>, last: Option<&str>, limit: usize) -> Answer {
-    let Some(last) = last else { return answer };
+/// A page of what was found, of `limit` entries at the most, each as it is `shown`; and, where there is more, the way to the
+/// next page (RFC 8288), which begins after the `id` of the last one as a query writes it. An API key of the query does not
+/// come back in it. A page ends early where its entries are so large that it has [`MAX_PAGE_BYTES`].
+pub(super) fn listed<'a, T, S: Serialize>(
+    visit: &Visit<'_>,
+    limit: usize,
+    (found, more): &'a (Vec<T>, bool),
+    shown: impl FnMut(&'a T) -> S,
+    id: impl FnOnce(&T) -> String,
+) -> Answer {
+    let (body, count) = page_body(found.iter().map(shown), MAX_PAGE_BYTES);
+    let answer = json::written(200, body);
+    let Some(last) = found[..count].last().filter(|_| *more || count < found.len()).map(id) else {
+        return answer;
+    };
     let path = visit.request.path();
-    let others: String = visit
-        .request
-        .query()
-        .unwrap_or_default()
-        .split(|&b| b == b'&')
-        .filter(|piece| !piece.is_empty() && !piece.starts_with(b"after=") && !piece.starts_with(b"limit="))
-        .filter(|piece| !is_api_key(piece))
-        .filter_map(|piece| std::str::from_utf8(piece).ok())
-        .map(|piece| format!("{piece}&"))
-        .collect();
-    answer.field("Link", format!("<{path}?{others}limit={limit}&after={last}>; rel=\"next\""))
+    let mut query = visit.request.query_without(&["after", "limit", API_KEY_PARAMETER]);
+    if !query.is_empty() {
+        query.push('&');
+    }
+    answer.field("Link", format!("<{path}?{query}limit={limit}&after={last}>; rel=\"next\""))
 }
 
-/// Whether this piece of a query carries an API key, however its name is written.
-fn is_api_key(piece: &[u8]) -> bool {
-    let name = piece.split(|&b| b == b'=').next().unwrap_or_default();
-    auth::path::decode(name) == API_KEY_PARAMETER.as_bytes()
+/// A JSON array of entries, until it has `most` bytes; and how many there are in it, at least one where there is one.
+fn page_body(entries: impl Iterator<Item = impl Serialize>, most: usize) -> (Vec<u8>, usize) {
+    let (mut body, mut count) = (b"[".to_vec(), 0);
+    for entry in entries {
+        if count > 0 {
+            body.push(b',');
+        }
+        // Writing to a Vec cannot fail, and what cannot be JSON is nothing of ours.
+        let _ = serde_json::to_writer(&mut body, &entry);
+        count += 1;
+        if body.len() >= most {
+            break;
+        }
+    }
+    body.push(b']');
+    (body, count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_ends_where_it_is_long_enough() {
+        let entries = ["aaaa", "bbbb", "cccc"];
+        let page = |most| page_body(entries.iter(), most);
+        assert_eq!(page(100), (b"[\"aaaa\",\"bbbb\",\"cccc\"]".to_vec(), 3));
+        assert_eq!(page(14), (b"[\"aaaa\",\"bbbb\"]".to_vec(), 2));
+        assert_eq!(page(15), (b"[\"aaaa\",\"bbbb\",\"cccc\"]".to_vec(), 3));
+        assert_eq!(page(1), (b"[\"aaaa\"]".to_vec(), 1), "one, however large");
+        assert_eq!(page_body(std::iter::empty::<u8>(), 1), (b"[]".to_vec(), 0));
+    }
+
+    #[test]
+    fn an_if_match_names_so_many_versions_and_no_more() {
+        let asked = |value: &str| asked_versions(std::iter::once(value.as_bytes()));
+        let tags = |count| vec!["\"1f\""; count].join(", ");
+        let seen = |count| Precondition::LastChanged(vec![Moment::from_millis(0x1f); count]);
+        assert_eq!(asked(&tags(MAX_VERSIONS)).unwrap(), seen(MAX_VERSIONS));
+        assert!(matches!(asked(&tags(MAX_VERSIONS + 1)), Err(Refusal::BadRequest(_))));
+        assert_eq!(asked("*").unwrap(), Precondition::None);
+        assert_eq!(asked(" , ").unwrap(), Precondition::None);
+        // Weak, or none of ours: the version of nothing.
+        let none = Precondition::LastChanged(vec![Moment::default()]);
+        assert_eq!((asked("W/\"1f\"").unwrap(), asked("\"x\"").unwrap()), (none.clone(), none));
+    }
 
     #[test]
     fn a_version_has_one_tag() {
@@ -161,16 +210,6 @@ mod tests {
             ["19a7c0ffe", "\"19A7C0FFE\"", "\"019a7c0ffe\"", "W/\"19a7c0ffe\"", "\"+1\"", "\"\"", "\"x\""]
         {
             assert_eq!(version(other.as_bytes()), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn asvs_16_an_api_key_of_the_query_is_known_in_every_spelling() {
-        for piece in ["apiKey=x", "apiKey", "%61piKe%79=x", "apiKey==="] {
-            assert!(is_api_key(piece.as_bytes()), "{piece}");
-        }
-        for piece in ["apikey=x", "x=apiKey", "apiKey+=x", ""] {
-            assert!(!is_api_key(piece.as_bytes()), "{piece}");
         }
     }
 }

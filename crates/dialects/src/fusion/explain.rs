@@ -64,14 +64,14 @@ pub(super) struct Told<'a> {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Decision<'a> {
-    source: &'a str,
+    source: String,
     permission: Option<&'a str>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NearMiss")]
 pub(super) struct Nearly<'a> {
-    source: &'a str,
+    source: String,
     permission: &'a str,
     why: &'a [String],
 }
@@ -95,11 +95,15 @@ impl<'a> Told<'a> {
         Self {
             allowed: explained.allowed,
             decided_by: decided_by
-                .map(|by| Decision { source: &by.source, permission: by.permission.as_deref() }),
+                .map(|by| Decision { source: by.source.to_string(), permission: by.permission.as_deref() }),
             why: explained.why.as_deref(),
             grant: explained.grant.as_deref(),
             near_misses: nearly
-                .map(|miss| Nearly { source: &miss.source, permission: &miss.permission, why: &miss.why })
+                .map(|miss| Nearly {
+                    source: miss.source.to_string(),
+                    permission: &miss.permission,
+                    why: &miss.why,
+                })
                 .collect(),
             user: Who {
                 id: &account.id_text,

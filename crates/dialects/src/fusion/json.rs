@@ -21,6 +21,11 @@ pub(super) fn answer(status: u16, body: &impl Serialize) -> Answer {
     }
 }
 
+/// An answer with this body, which is JSON already.
+pub(super) fn written(status: u16, body: Vec<u8>) -> Answer {
+    Answer::with_body(status, JSON, body)
+}
+
 /// Reads a JSON body.
 ///
 /// # Errors

@@ -5,14 +5,14 @@ use api::keys;
 use api::keys::create::{Input, MAX_NAME_CHARACTERS, MAX_PERMISSIONS, Owner};
 use auth::permission::Permission;
 use auth::trust::Permit;
-use auth::{ApiKey, KeyId, Moment, UserId};
+use auth::{ApiKey, Moment, UserId};
 use gateway::{Answer, Refusal, Visit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::dialect::{DEFAULT_REALM, FusionParts};
-use super::entity::{id, page, paged, precondition, shown, sole};
+use super::entity::{id, listed, page, precondition, shown, sole};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -85,18 +85,21 @@ pub(super) struct Made<'a> {
 
 /// `GET /api-keys`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<KeyId>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let user = match sole(visit, "user")? {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| Refusal::BadRequest("user is no id"))?),
     };
     let (username, realm) = (sole(visit, "username")?, sole(visit, "realm")?);
     let filter = keys::read::Filter { name: sole(visit, "name")?, user, username, realm, page };
-    let (found, more) = keys::read::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let list: Vec<_> = found.iter().map(|compiled| Key::of(&compiled.key)).collect();
-    let last = found.last().filter(|_| more).map(|compiled| compiled.key.id.to_string());
-    Ok(paged(json::answer(200, &list), visit, last.as_deref(), limit))
+    let found = keys::read::run(&parts.services, permit, &filter).await.map_err(said)?;
+    Ok(listed(
+        visit,
+        filter.page.limit,
+        &found,
+        |compiled| Key::of(&compiled.key),
+        |compiled| compiled.key.id.to_string(),
+    ))
 }
 
 /// `POST /api-keys`.
@@ -140,20 +143,18 @@ fn owner(id: Option<String>, username: Option<String>, realm: Option<String>) ->
         (None, None, None) => Ok(Owner::Caller),
         (Some(id), None, None) => match id.parse::<UserId>() {
             Ok(id) => Ok(Owner::Id(id)),
-            Err(fault) => Err(invalid("userId", fault)),
+            Err(fault) => Err(Refusal::invalid("userId", fault)),
         },
         (None, Some(username), realm) => {
             Ok(Owner::Named { username, realm: realm.unwrap_or_else(|| DEFAULT_REALM.to_owned()) })
         }
-        (None, None, Some(_)) => Err(invalid("realmName", "names nobody without a username")),
-        (Some(_), _, _) => Err(invalid("userId", "names the user alone, without username or realmName")),
+        (None, None, Some(_)) => Err(Refusal::invalid("realmName", "names nobody without a username")),
+        (Some(_), _, _) => {
+            Err(Refusal::invalid("userId", "names the user alone, without username or realmName"))
+        }
     }
 }
 
 fn moment(text: &str) -> Result<Moment, Refusal> {
-    text.parse().map_err(|fault| invalid("expiresAt", fault))
-}
-
-fn invalid(field: &'static str, why: impl ToString) -> Refusal {
-    Refusal::Invalid { field: field.into(), why: why.to_string() }
+    text.parse().map_err(|fault| Refusal::invalid("expiresAt", fault))
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::dialect::FusionParts;
-use super::entity::{id_at, page, paged};
+use super::entity::{id_at, listed, page};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -28,16 +28,18 @@ pub(super) struct Proof {
 
 /// `GET /session/mine`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let Page { after, limit } = page::<SessionId>(visit)?;
-    let (found, more) = mine::run(&parts.services, permit, after, limit).await.map_err(said)?;
+    let Page { after, limit } = page(visit)?;
+    let found = mine::run(&parts.services, permit, after, limit).await.map_err(said)?;
     let account = permit.caller().known().map(|known| &**known.account());
     let now = parts.services.kernel.clock().now();
-    let shown: Vec<_> = found
-        .iter()
-        .map(|session| json::Session::one_of_mine(session, account, now, current(permit)))
-        .collect();
-    let last = found.last().filter(|_| more).map(|session| session.id.to_string());
-    Ok(paged(json::answer(200, &shown), visit, last.as_deref(), limit))
+    let current = current(permit);
+    Ok(listed(
+        visit,
+        limit,
+        &found,
+        |session| json::Session::one_of_mine(session, account, now, current),
+        |session| session.id.to_string(),
+    ))
 }
 
 /// `DELETE /session/mine/ID`. Of the one that asks, the cookie goes too.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::dialect::FusionParts;
-use super::entity::{fixed, id, page, paged, precondition, shown, sole};
+use super::entity::{fixed, id, listed, page, precondition, shown, sole};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -83,13 +83,10 @@ impl<'a> Realm<'a> {
 
 /// `GET /realm-configs`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<Uuid>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let filter = realms::read::Filter { name: sole(visit, "name")?, kind: sole(visit, "realmType")?, page };
-    let (found, more) = realms::read::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let list: Vec<_> = found.iter().map(Realm::of).collect();
-    let last = list.last().filter(|_| more).map(|realm| realm.id.as_str());
-    Ok(paged(json::answer(200, &list), visit, last, limit))
+    let found = realms::read::run(&parts.services, permit, &filter).await.map_err(said)?;
+    Ok(listed(visit, filter.page.limit, &found, Realm::of, |realm| Realm::of(realm).id))
 }
 
 /// `POST /realm-configs`.

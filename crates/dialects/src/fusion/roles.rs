@@ -1,7 +1,10 @@
 //! Roles, for administrators: `/roles`, `/roles/ID`.
 
+use std::sync::Arc;
+
 use api::roles;
 use api::roles::{MAX_DESCRIPTION, MAX_ENTRIES};
+use auth::directory::CompiledRole;
 use auth::permission::Permission;
 use auth::trust::Permit;
 use gateway::{Answer, Refusal, Visit};
@@ -10,7 +13,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::dialect::FusionParts;
-use super::entity::{fixed, id, page, paged, precondition, shown, sole};
+use super::entity::{fixed, id, listed, page, precondition, shown, sole};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -40,13 +43,11 @@ pub(super) struct SentRole {
 
 /// `GET /roles`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<Uuid>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let filter = roles::read::Filter { name: sole(visit, "name")?, page };
-    let (found, more) = roles::read::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let list: Vec<_> = found.iter().map(|role| json::Role::of(role)).collect();
-    let last = found.last().filter(|_| more).map(|role| roles::id_of(role.role.name.as_str()).to_string());
-    Ok(paged(json::answer(200, &list), visit, last.as_deref(), limit))
+    let found = roles::read::run(&parts.services, permit, &filter).await.map_err(said)?;
+    let id = |role: &Arc<CompiledRole>| roles::id_of(role.role.name.as_str()).to_string();
+    Ok(listed(visit, filter.page.limit, &found, |role| json::Role::of(role), id))
 }
 
 /// `POST /roles`.

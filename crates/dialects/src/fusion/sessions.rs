@@ -6,13 +6,13 @@ use api::Page;
 use api::sessions::list::Filter;
 use api::sessions::{list as listing, revoke as revoking};
 use auth::trust::Permit;
-use auth::{AuthMethod, RealmName, SessionId, UserId, Username};
+use auth::{AuthMethod, RealmName, UserId, Username};
 use gateway::{Answer, Refusal, Visit};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dialect::{API_KEY_PARAMETER, FusionParts, REALM_PARAMETER};
-use super::entity::{id, page, paged, parsed, sole};
+use super::entity::{id, listed, page, parsed, sole};
 use super::errors::said;
 use super::json;
 
@@ -41,24 +41,24 @@ pub(super) struct Ended {
 
 /// `GET /sessions`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let Page { after, limit } = page::<SessionId>(visit)?;
+    let Page { after, limit } = page(visit)?;
     let ended = match sole(visit, "state")?.as_deref() {
         None | Some("live") => false,
         Some("ended") => true,
         Some(_) => return Err(Refusal::invalid("state", "is `live` or `ended`")),
     };
     let filter = Filter { ended, after, limit, ..filter(visit)? };
-    let (found, more) = listing::run(&parts.services, permit, &filter).await.map_err(said)?;
+    let found = listing::run(&parts.services, permit, &filter).await.map_err(said)?;
     let now = parts.services.kernel.clock().now();
     let snapshot = parts.services.kernel.directory().held();
-    let shown: Vec<_> = found
-        .iter()
-        .map(|session| {
-            json::Session::of(session, snapshot.account(&session.user).map(|account| &**account), now)
-        })
-        .collect();
-    let last = found.last().filter(|_| more).map(|session| session.id.to_string());
-    Ok(paged(json::answer(200, &shown), visit, last.as_deref(), limit))
+    let account = |user| snapshot.account(user).map(|account| &**account);
+    Ok(listed(
+        visit,
+        limit,
+        &found,
+        |session| json::Session::of(session, account(&session.user), now),
+        |session| session.id.to_string(),
+    ))
 }
 
 /// `GET /sessions/ID`.
@@ -90,12 +90,9 @@ pub(super) async fn revoke_matching(
         let known = FILTERS.into_iter().chain([ALL, REALM_PARAMETER, API_KEY_PARAMETER]).chain(flag);
         known.into_iter().any(|known| known.as_bytes() == name)
     };
-    for piece in visit.request.query().unwrap_or_default().split(|&b| b == b'&') {
-        let name = auth::path::decode(piece.split(|&b| b == b'=').next().unwrap_or_default());
-        if !piece.is_empty() && !is_read(&name) {
-            let why = format!("names sessions by {} or {ALL} only", FILTERS.join(", "));
-            return Err(Refusal::invalid("query", why));
-        }
+    if !visit.request.query_names().all(|name| is_read(&name)) {
+        let why = format!("names sessions by {} or {ALL} only", FILTERS.join(", "));
+        return Err(Refusal::invalid("query", why));
     }
     let all = match sole(visit, ALL)?.as_deref() {
         None | Some("false") => false,

@@ -1,18 +1,20 @@
 //! Users, for administrators and for oneself: `/users`, `/users/ID`.
 
+use std::sync::Arc;
+
 use api::users;
 use api::users::MAX_PERMISSIONS;
-use auth::UserId;
 use auth::directory::Account;
 use auth::permission::Permission;
 use auth::trust::Permit;
+use auth::{RealmName, UserId, Username};
 use gateway::{Answer, Refusal, Visit};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::dialect::{DEFAULT_REALM, FusionParts};
-use super::entity::{fixed, id, page, paged, precondition, shown, sole};
+use super::entity::{fixed, id, listed, page, precondition, shown, sole};
 use super::errors::said;
 use super::json;
 use super::openapi::forms;
@@ -40,6 +42,14 @@ pub(super) struct NewUser {
     permissions: Vec<Permission>,
     #[serde(default)]
     enabled: Option<bool>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default, rename = "createdAt")]
+    _created_at: Option<String>,
+    #[serde(default, rename = "updatedAt")]
+    _updated_at: Option<String>,
+    #[serde(default, rename = "strength")]
+    _strength: Option<serde_json::Value>,
 }
 
 /// A change of a user.
@@ -73,18 +83,18 @@ pub(super) struct ChangedUser {
     _created_at: Option<String>,
     #[serde(default, rename = "updatedAt")]
     _updated_at: Option<String>,
+    #[serde(default, rename = "strength")]
+    _strength: Option<serde_json::Value>,
 }
 
 /// `GET /users`.
 pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let page = page::<UserId>(visit)?;
-    let limit = page.limit;
+    let page = page(visit)?;
     let filter =
         users::read::Filter { username: sole(visit, "username")?, realm: sole(visit, "realm")?, page };
-    let (found, more) = users::read::run(&parts.services, permit, &filter).await.map_err(said)?;
-    let list: Vec<_> = found.iter().map(|account| json::User::of(account)).collect();
-    let last = found.last().filter(|_| more).map(|account| &*account.id_text);
-    Ok(paged(json::answer(200, &list), visit, last, limit))
+    let found = users::read::run(&parts.services, permit, &filter).await.map_err(said)?;
+    let id = |account: &Arc<Account>| account.id_text.to_string();
+    Ok(listed(visit, filter.page.limit, &found, |account| json::User::of(account), id))
 }
 
 /// `POST /users`.
@@ -94,9 +104,13 @@ pub(super) async fn create(
     visit: &Visit<'_>,
 ) -> Result<Answer, Refusal> {
     let sent: NewUser = json::read_explained(visit)?;
+    let realm = sent.realm_name.unwrap_or_else(|| DEFAULT_REALM.to_owned());
+    if sent.id.is_some_and(|id| Some(id) != computed_id(&realm, &sent.username)) {
+        return Err(Refusal::invalid("id", "is computed of realm and name, and cannot be chosen"));
+    }
     let input = users::create::Input {
         username: sent.username,
-        realm: sent.realm_name.unwrap_or_else(|| DEFAULT_REALM.to_owned()),
+        realm,
         password: confirmed(sent.password, sent.password_confirm)?,
         roles: sent.role_names,
         permissions: sent.permissions,
@@ -104,6 +118,12 @@ pub(super) async fn create(
     };
     let done = users::create::run(&parts.services, permit, input).await.map_err(said)?;
     Ok(changed(visit, 201, &done.account, done.strength.as_ref()))
+}
+
+/// The id that a user of this realm and name has, if there can be one.
+fn computed_id(realm: &str, username: &str) -> Option<String> {
+    let (realm, username) = (RealmName::parse(realm).ok()?, Username::presented(username).ok()?);
+    Some(UserId::of(&realm, &username).to_string())
 }
 
 /// `GET /users/ID`.

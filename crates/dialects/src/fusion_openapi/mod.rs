@@ -203,6 +203,7 @@ fn credentials() -> Vec<Refusal> {
         Reason::UnknownRealm,
         Reason::WrongPassword,
         Reason::InvalidToken,
+        Reason::UnknownKey,
         Reason::TooManyAttempts { retry_after: wait },
         Reason::RealmUnavailable(""),
         Reason::StoreFailed,

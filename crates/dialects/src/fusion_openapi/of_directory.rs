@@ -52,13 +52,9 @@ fn user(operation: Operation, schemas: &mut Schemas) -> Option<Description> {
 
 fn role(operation: Operation, schemas: &mut Schemas) -> Option<Description> {
     Some(match operation {
-        Operation::ListRoles => {
-            Description::new("Roles", "").query("name", "Of this name", forms::text()).page_of(
-                "Roles in the order of their names",
-                &schemas.shown::<Role<'static>>(),
-                forms::id_value(),
-            )
-        }
+        Operation::ListRoles => Description::new("Roles", "")
+            .query("name", "Of this name", forms::text())
+            .page_of("Roles in the order of their ids", &schemas.shown::<Role<'static>>(), forms::id_value()),
         Operation::CreateRole => Description::new("Make a role", "Its id is computed of its name.")
             .body(
                 &schemas.sent::<SentRole>(),

@@ -1,10 +1,10 @@
 //! `doorward app`: apps, over the HTTP API.
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use ureq::http::Method;
 
-use super::{Failure, object, say};
+use super::{Failure, changes, object, say};
 use crate::remote::{Server, path_segment, print};
 
 const COLUMNS: &[(&str, &str)] = &[("ID", "id"), ("NAME", "name"), ("DESCRIPTION", "description")];
@@ -71,14 +71,14 @@ struct About {
 }
 
 impl About {
-    fn fill(self, body: &mut Map<String, Value>) -> Result<(), Failure> {
-        if let Some(description) = self.description {
-            body.insert("description".to_owned(), Value::from(description));
-        }
-        if let Some(properties) = self.properties {
-            body.insert("properties".to_owned(), object("--properties", &properties)?);
-        }
-        Ok(())
+    /// What is sent of an app that is called so.
+    fn body(self, id: Option<String>, name: Option<String>) -> Result<Value, Failure> {
+        changes([
+            ("id", id.map(Value::from)),
+            ("name", name.map(Value::from)),
+            ("description", self.description.map(Value::from)),
+            ("properties", self.properties.map(|given| object("--properties", &given)).transpose()?),
+        ])
     }
 }
 
@@ -92,23 +92,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Action::Show { id } => show(json, &remote.ask(Method::GET, &path(&id), &[], None)?),
         Action::Create { name, id, about } => {
-            let mut body = Map::from_iter([("name".to_owned(), Value::from(name))]);
-            if let Some(id) = id {
-                body.insert("id".to_owned(), Value::from(id));
-            }
-            about.fill(&mut body)?;
-            show(json, &remote.ask(Method::POST, "/apps", &[], Some(&Value::Object(body)))?);
+            let body = about.body(id, Some(name))?;
+            show(json, &remote.ask(Method::POST, "/apps", &[], Some(&body))?);
         }
         Action::Set { id, name, about } => {
-            let mut body = Map::new();
-            if let Some(name) = name {
-                body.insert("name".to_owned(), Value::from(name));
-            }
-            about.fill(&mut body)?;
-            if body.is_empty() {
-                return Err(Failure::because("nothing to change was given"));
-            }
-            show(json, &remote.ask(Method::PATCH, &path(&id), &[], Some(&Value::Object(body)))?);
+            let body = about.body(None, name)?;
+            show(json, &remote.ask(Method::PATCH, &path(&id), &[], Some(&body))?);
         }
         Action::Delete { id } => {
             remote.ask(Method::DELETE, &path(&id), &[], None)?;

@@ -2,13 +2,9 @@
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use ureq::http::Method;
 
 use super::{Failure, audit_verify as verify};
 use crate::remote::{Server, print};
-
-/// Lines that the server gives at once.
-const PAGE: usize = 1_000;
 
 const COLUMNS: &[(&str, &str)] =
     &[("LINE", "id"), ("AT", "at"), ("EVENT", "event"), ("WHO", "who"), ("FROM", "from"), ("WHAT", "what")];
@@ -101,7 +97,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.action {
         Action::Verify(arguments) => verify::run(&arguments, json),
         Action::List(filter) => {
-            let lines = list(&arguments.server, &filter)?;
+            let lines = arguments.server.reach()?.first("/audit", &filter.query(), filter.limit)?;
             if json {
                 print(true, &lines, &[]);
             } else {
@@ -110,30 +106,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-/// The lines that are asked for, page by page.
-fn list(server: &Server, filter: &Filter) -> Result<Vec<Value>, Failure> {
-    let remote = server.reach()?;
-    let mut lines: Vec<Value> = Vec::new();
-    while lines.len() < filter.limit {
-        let limit = PAGE.min(filter.limit - lines.len());
-        let (asked, after) = (limit.to_string(), lines.last().map(|last| last["id"].to_string()));
-        let mut query = filter.query();
-        query.push(("limit", &asked));
-        if let Some(after) = &after {
-            query.push(("after", after));
-        }
-        let Value::Array(page) = remote.ask(Method::GET, "/audit", &query, None)? else {
-            return Err(Failure::because("the server's answer is no list"));
-        };
-        let is_last = page.len() < limit;
-        lines.extend(page);
-        if is_last {
-            break;
-        }
-    }
-    Ok(lines)
 }
 
 /// A line as people read it: who, from where, what.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use api::explain::{Asked, Decision, Explained};
+use api::explain::{Asked, Decision, Explained, Source};
 use auth::directory::{Account, CompiledKey, Snapshot};
 use auth::path::{NormalPath, below_mount};
 use auth::permission::{Matrix, Method};
@@ -103,10 +103,10 @@ fn tell(asked: &Asked<'_>, mount: &str, explained: &Explained) {
     let who = format!("{} of realm {}", user.username.shown(), user.realm);
     let what = format!("{} {} below {mount}", asked.method.as_str(), asked.path);
     if let Some(Decision { source, permission }) = &explained.decided_by {
-        let by = match (source.as_str(), permission) {
-            ("public", Some(rule)) => format!("anybody may {what}, by the public route {rule}"),
-            ("public", None) => format!("anybody may {what}: it is open to everybody"),
-            ("user", Some(entry)) => format!("{who} may {what}, by {entry} of the user's own entries"),
+        let by = match (source, permission) {
+            (Source::Public, Some(rule)) => format!("anybody may {what}, by the public route {rule}"),
+            (Source::Public, None) => format!("anybody may {what}: it is open to everybody"),
+            (Source::User, Some(entry)) => format!("{who} may {what}, by {entry} of the user's own entries"),
             (source, Some(entry)) => format!("{who} may {what}, by {entry} of {source}"),
             (_, None) => format!("{who} may {what}: it takes a login and no permission"),
         };
@@ -118,7 +118,10 @@ fn tell(asked: &Asked<'_>, mount: &str, explained: &Explained) {
     let why = explained.why.as_deref().unwrap_or_default();
     say(&format!("no: {who} ({roles}) may not {what}: {why}"));
     for miss in &explained.near_misses {
-        let source = if miss.source == "user" { "the user's own entries" } else { &miss.source };
+        let source = match &miss.source {
+            Source::User => "the user's own entries".to_owned(),
+            other => other.to_string(),
+        };
         say(&format!("  nearly, in {source}: {} {}", miss.permission, miss.why.join(" and ")));
     }
     if let Some(grant) = &explained.grant {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use config::{Mistakes, Settings};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 pub(crate) use serve::Running;
 
@@ -163,6 +163,28 @@ pub(crate) fn object(option: &str, given: &str) -> Result<Value, Failure> {
         Ok(_) => Err(wrong(&"is no JSON object")),
         Err(error) => Err(wrong(&error)),
     }
+}
+
+/// What is to be changed, as the server is told: what is not given stays.
+pub(crate) fn changes(
+    given: impl IntoIterator<Item = (&'static str, Option<Value>)>,
+) -> Result<Value, Failure> {
+    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let body: Map<String, Value> = given.collect();
+    if body.is_empty() {
+        return Err(Failure::because("nothing to change was given"));
+    }
+    Ok(Value::Object(body))
+}
+
+/// The whole of a list that one option gives and another takes away.
+pub(crate) fn whole(list: Option<Vec<String>>, none: bool) -> Option<Value> {
+    (list.is_some() || none).then(|| json!(list.unwrap_or_default()))
+}
+
+/// A switch that one option turns on and another off.
+pub(crate) fn switched(on: bool, off: bool) -> Option<Value> {
+    (on || off).then(|| json!(on))
 }
 
 /// A folder that holds the store, for commands beside a server.

@@ -1,10 +1,10 @@
 //! `doorward realm`: realms, over the HTTP API.
 
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{Failure, object, say};
+use super::{Failure, changes, object, say, switched, whole};
 use crate::remote::{Remote, Server, print};
 
 const COLUMNS: &[(&str, &str)] =
@@ -96,21 +96,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             show(json, &remote.ask(Method::POST, "/realm-configs", &[], Some(&body))?);
         }
         Action::Set { name, role, no_roles, config, enable, disable } => {
-            let mut body = Map::new();
-            if role.is_some() || no_roles {
-                body.insert("roleNames".to_owned(), json!(role.unwrap_or_default()));
-            }
-            if let Some(config) = config {
-                body.insert("config".to_owned(), object("--config", &config)?);
-            }
-            if enable || disable {
-                body.insert("enabled".to_owned(), json!(enable));
-            }
-            if body.is_empty() {
-                return Err(Failure::because("nothing to change was given"));
-            }
+            let body = changes([
+                ("roleNames", whole(role, no_roles)),
+                ("config", config.map(|config| object("--config", &config)).transpose()?),
+                ("enabled", switched(enable, disable)),
+            ])?;
             let path = path(&find(&remote, &name)?);
-            show(json, &remote.ask(Method::PATCH, &path, &[], Some(&Value::Object(body)))?);
+            show(json, &remote.ask(Method::PATCH, &path, &[], Some(&body))?);
         }
         Action::Delete { name, delete_users } => {
             let query: &[_] = if delete_users { &[("deleteUsers", "true")] } else { &[] };

@@ -1,10 +1,10 @@
 //! `doorward role`: roles, over the HTTP API.
 
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{Failure, say};
+use super::{Failure, changes, say, whole};
 use crate::remote::{Remote, Server, print};
 
 const COLUMNS: &[(&str, &str)] = &[("NAME", "name"), ("DESCRIPTION", "desc"), ("ID", "id")];
@@ -69,18 +69,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             show(json, &remote.ask(Method::POST, "/roles", &[], Some(&body))?);
         }
         Action::Set { name, description, permission, no_permissions } => {
-            let mut body = Map::new();
-            if let Some(description) = description {
-                body.insert("desc".to_owned(), json!(description));
-            }
-            if permission.is_some() || no_permissions {
-                body.insert("permissions".to_owned(), json!(permission.unwrap_or_default()));
-            }
-            if body.is_empty() {
-                return Err(Failure::because("nothing to change was given"));
-            }
+            let body = changes([
+                ("desc", description.map(Value::from)),
+                ("permissions", whole(permission, no_permissions)),
+            ])?;
             let path = path(&find(&remote, &name)?);
-            show(json, &remote.ask(Method::PATCH, &path, &[], Some(&Value::Object(body)))?);
+            show(json, &remote.ask(Method::PATCH, &path, &[], Some(&body))?);
         }
         Action::Delete { name } => {
             remote.ask(Method::DELETE, &path(&find(&remote, &name)?), &[], None)?;

@@ -2,10 +2,10 @@
 
 use auth::UserId;
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{Failure, say};
+use super::{Failure, changes, say, switched, whole};
 use crate::remote::{Remote, Server, print, secret};
 
 const COLUMNS: &[(&str, &str)] = &[
@@ -106,28 +106,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             print(json, &[remote.ask(Method::POST, "/users", &[], Some(&body))?], COLUMNS);
         }
         Action::Set { user, role, no_roles, permission, no_permissions, enable, disable, password } => {
-            let mut body = Map::new();
-            if role.is_some() || no_roles {
-                body.insert("roleNames".to_owned(), json!(role.unwrap_or_default()));
-            }
-            if permission.is_some() || no_permissions {
-                body.insert("permissions".to_owned(), json!(permission.unwrap_or_default()));
-            }
-            if enable || disable {
-                body.insert("enabled".to_owned(), json!(enable));
-            }
+            let (mut new, mut current) = (None, None);
             if password {
-                let new = secret("DOORWARD_NEW_PASSWORD", &format!("new password of {}: ", user.user))?;
-                body.insert("password".to_owned(), json!(*new));
-                if let Ok(current) = std::env::var("DOORWARD_PASSWORD") {
-                    body.insert("currentPassword".to_owned(), json!(current));
-                }
+                let secret = secret("DOORWARD_NEW_PASSWORD", &format!("new password of {}: ", user.user))?;
+                new = Some(json!(*secret));
+                current = std::env::var("DOORWARD_PASSWORD").ok().map(Value::from);
             }
-            if body.is_empty() {
-                return Err(Failure::because("nothing to change was given"));
-            }
+            let body = changes([
+                ("roleNames", whole(role, no_roles)),
+                ("permissions", whole(permission, no_permissions)),
+                ("enabled", switched(enable, disable)),
+                ("password", new),
+                ("currentPassword", current),
+            ])?;
             let path = path(&find(&remote, &user)?);
-            print(json, &[remote.ask(Method::PATCH, &path, &[], Some(&Value::Object(body)))?], COLUMNS);
+            print(json, &[remote.ask(Method::PATCH, &path, &[], Some(&body))?], COLUMNS);
         }
         Action::Delete(named) => {
             let found = find(&remote, &named)?;

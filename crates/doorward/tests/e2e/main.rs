@@ -15,6 +15,7 @@ mod forwarding;
 mod framing;
 mod hardening;
 mod headers;
+mod held;
 mod keys;
 mod lifecycle;
 mod logins;

@@ -1,10 +1,8 @@
 //! Step 7, act: forwards the request to its backend, or performs an operation of our own. Spends the permission.
 
-use std::sync::Arc;
-
 use auth::Reason;
 use auth::permission::Method;
-use auth::trust::{Authorized, Permit};
+use auth::trust::{Authenticated, Authorized, Permit};
 
 use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform, note_denial};
@@ -44,13 +42,19 @@ async fn perform(
     wire: &mut Wire<'_>,
 ) -> Result<Answer, Stop> {
     let (Perform { clean, below, own, .. }, permit) = authorized.spend();
-    let who = permit.caller().known().map(|known| Arc::clone(known.account()));
+    let who = permit.caller().known().map(Authenticated::identity);
     let body = wire.client.read_whole(&mut wire.body, own.body_limit()).await?;
+    // Who sends his head and keeps his body back may have been shut out meanwhile.
+    let now = house.kernel.clock().now();
+    let permit = permit.renewed(&house.kernel.directory().present(), now).map_err(|reason| {
+        note_denial(house, clean, who.as_ref(), &reason);
+        Refusal::from(reason)
+    })?;
     let visit = Visit { request: clean, below, body };
     own.perform(visit, permit).await.map_err(|refusal| {
         // Operations have rules beyond the permissions on their path: whose record it is, how lately he logged in.
         if let Refusal::Auth(reason @ (Reason::Forbidden | Reason::NotRecent)) = &refusal {
-            note_denial(house, clean, who.as_deref(), reason);
+            note_denial(house, clean, who.as_ref(), reason);
         }
         refusal.into()
     })

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::directory::Account;
-use auth::trust::{Action, Asked as AskedFor, Authorized, Demand};
+use auth::trust::{Action, Asked as AskedFor, Authenticated, Authorized, Demand, Identity};
 use auth::{Event, Reason, Somebody};
 
 use super::authenticate::Asked;
@@ -73,6 +72,10 @@ impl Action for Perform<'_> {
     fn client(&self) -> IpAddr {
         self.clean.client()
     }
+
+    fn is_operation(&self) -> bool {
+        true
+    }
 }
 
 fn asked_for<'a>(clean: &Clean<'_>, mount: &Mount, below: &'a str) -> AskedFor<'a> {
@@ -82,7 +85,7 @@ fn asked_for<'a>(clean: &Clean<'_>, mount: &Mount, below: &'a str) -> AskedFor<'
 /// Judges the request.
 pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'r>, Refusal> {
     let Asked { routed: Routed { clean, mount, below, claimed }, caller } = asked;
-    let who = caller.known().map(|known| Arc::clone(known.account()));
+    let who = caller.known().map(Authenticated::identity);
     let snapshot = house.kernel.directory().present();
     let judged = match claimed {
         Claimed::Backend { backends, public } => {
@@ -95,13 +98,13 @@ pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'
         }
     };
     judged.map_err(|reason| {
-        note_denial(house, clean, who.as_deref(), &reason);
+        note_denial(house, clean, who.as_ref(), &reason);
         reason.into()
     })
 }
 
 /// Has it written down that somebody may not have what he asked for. Other steps refuse for reasons of their own, too.
-pub(super) fn note_denial(house: &House, clean: &Clean<'_>, who: Option<&Account>, reason: &Reason) {
+pub(super) fn note_denial(house: &House, clean: &Clean<'_>, who: Option<&Identity>, reason: &Reason) {
     house.kernel.witness().note(&Event::Denied {
         user: who.map(Somebody::from),
         action: format!("{} {}", clean.method().as_str(), told(clean.path())).into_boxed_str(),

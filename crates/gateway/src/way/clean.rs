@@ -197,6 +197,21 @@ impl Clean<'_> {
         query::values(self.query().unwrap_or_default(), name.as_bytes())
     }
 
+    /// The names of the query's parameters, decoded, in order. An empty parameter has none.
+    pub fn query_names(&self) -> impl Iterator<Item = Vec<u8>> {
+        query::names(self.query().unwrap_or_default())
+    }
+
+    /// The query as it came, without what [`query_values`](Self::query_values) would find under one of these names; empty
+    /// where nothing is left of it.
+    #[must_use]
+    pub fn query_without(&self, names: &[&str]) -> String {
+        let mut rest = Vec::new();
+        query::without(self.query().unwrap_or_default(), names, &mut rest);
+        // A target is of ASCII (`h1/request.rs`).
+        String::from_utf8(rest).unwrap_or_default()
+    }
+
     /// The method.
     #[must_use]
     pub fn method(&self) -> Method {

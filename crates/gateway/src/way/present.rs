@@ -26,7 +26,16 @@ pub(super) fn present<'r>(house: &House, routed: Routed<'r>) -> Result<Shown<'r>
         }
         Claimed::Backend { public, .. } => *public,
     };
-    let presented = if public { None } else { Some(routed.mount.dialect.present(routed.clean)?) };
+    let presented = if public {
+        None
+    } else {
+        let read = routed.mount.dialect.present(routed.clean);
+        Some(read.inspect_err(|refusal| {
+            if let Refusal::Auth(reason) = refusal {
+                note_denial(house, routed.clean, None, reason);
+            }
+        })?)
+    };
     Ok(Shown { routed, presented })
 }
 

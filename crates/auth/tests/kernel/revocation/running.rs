@@ -279,7 +279,8 @@ fn told_of(reason: &Reason) -> Told {
         | Reason::UnknownUser
         | Reason::WrongPassword
         | Reason::UserDisabled
-        | Reason::InvalidToken => Told::Unknown,
+        | Reason::InvalidToken
+        | Reason::UnknownKey => Told::Unknown,
         other => panic!("{other:?} is no answer to any of these"),
     }
 }
