@@ -15,6 +15,7 @@ pub(crate) struct Arguments {
     pub(crate) connections: usize,
     pub(crate) rate: f64,
     pub(crate) sessions: usize,
+    pub(crate) users: usize,
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) results: Option<PathBuf>,
@@ -30,6 +31,7 @@ impl Default for Arguments {
             connections: 64,
             rate: 10_000.0,
             sessions: 300,
+            users: 100_000,
             tokens: None,
             data: None,
             results: Some("bench/results".into()),
@@ -53,6 +55,7 @@ impl Arguments {
                 "--connections" => arguments.connections = count().ok_or_else(wrong)?,
                 "--rate" => arguments.rate = number().ok_or_else(wrong)?,
                 "--sessions" => arguments.sessions = count().ok_or_else(wrong)?,
+                "--users" => arguments.users = count().ok_or_else(wrong)?,
                 "--tokens" => arguments.tokens = Some(value.into()),
                 "--data" => arguments.data = Some(value.into()),
                 "--results" => {

@@ -12,6 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::Outcome;
+use crate::administer::Administrator;
 use crate::histogram::Histogram;
 use crate::machine::Scheduled;
 use crate::message::{self, ANSWER_BYTES, TOKEN_BYTES, Template};
@@ -27,6 +28,9 @@ const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// Where the listener's events are told from those of connections.
 const LISTENER: u64 = u64::MAX;
+
+/// Where the administrator's events are told from the others.
+const ADMINISTRATOR: u64 = u64::MAX - 1;
 
 /// Set in the event data of the generator's connections; the backend's have it clear.
 const CLIENT: u64 = 1 << 32;
@@ -97,6 +101,7 @@ pub(crate) struct Engine {
     random: u64,
     measuring: bool,
     seen: Seen,
+    administrator: Option<Administrator>,
 }
 
 impl Engine {
@@ -121,6 +126,7 @@ impl Engine {
             random: 0x9E37_79B9_7F4A_7C15,
             measuring: false,
             seen: Seen::default(),
+            administrator: None,
         })
     }
 
@@ -139,6 +145,9 @@ impl Engine {
         self.turn_until(slice, begin + slice.warm_up, &mut next_due)?;
         self.measuring = true;
         let (before, start) = (clock()?, Instant::now());
+        if let Some(administrator) = &mut self.administrator {
+            administrator.ask()?;
+        }
         self.turn_until(slice, start + slice.length, &mut next_due)?;
         let (after, wall) = (clock()?, start.elapsed());
         self.measuring = false;
@@ -149,6 +158,26 @@ impl Engine {
         seen.proxy_waited = Duration::from_nanos(after.waited.saturating_sub(before.waited));
         seen.wall = wall;
         Ok(seen)
+    }
+
+    /// As [`run`](Self::run), with an administrator who makes his calls from the end of the warm-up on. The slice ends early
+    /// once he has made them all.
+    pub(crate) fn run_beside(
+        &mut self,
+        slice: &Slice<'_>,
+        administrator: Administrator,
+        clock: impl Fn() -> Outcome<Scheduled>,
+    ) -> Outcome<(Seen, Administrator)> {
+        let data = epoll::EventData::new_u64(ADMINISTRATOR);
+        epoll::add(&self.epoll, &administrator.stream, data, epoll::EventFlags::IN)?;
+        self.administrator = Some(administrator);
+        let seen = self.run(slice, clock)?;
+        let mut administrator = self.administrator.take().ok_or("the administrator is gone")?;
+        // A call that the end of the slice cut off is waited for, so that it does not reach into the next.
+        administrator.stream.set_nonblocking(false)?;
+        administrator.stream.set_read_timeout(Some(Duration::from_millis(2)))?;
+        administrator.finish()?;
+        Ok((seen, administrator))
     }
 
     fn open_clients(&mut self, slice: &Slice<'_>) -> Outcome<()> {
@@ -170,7 +199,8 @@ impl Engine {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
-            if now >= end {
+            let is_done = self.measuring && self.administrator.as_ref().is_some_and(Administrator::is_done);
+            if now >= end || is_done {
                 return Ok(());
             }
             let mut longest_wait = LONGEST_WAIT;
@@ -183,6 +213,10 @@ impl Engine {
             for event in events.drain(..) {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
+                    ADMINISTRATOR => match &mut self.administrator {
+                        Some(administrator) => administrator.is_ready()?,
+                        None => return Err("an event of nobody".into()),
+                    },
                     data if data & CLIENT != 0 => self.client_is_ready((data & !CLIENT) as usize, slice)?,
                     data => self.upstream_is_ready(data as usize),
                 }

@@ -95,9 +95,16 @@ pub(crate) fn describe() -> Description {
                 kernel.trim()
             ),
             format!("time: {}", output("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
+            format!("load average over 1, 5, 15 minutes: {}", load_average()),
             format!("command: `load {}`", command.join(" ")),
         ],
     }
+}
+
+/// How many wanted a core at once: above one or two, somebody else was working.
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// First line of what a program says, or nothing.

@@ -9,13 +9,17 @@
     reason = "a measuring program prints, and reads the real clock"
 )]
 
+mod administer;
 mod arguments;
+mod calls;
 mod compare;
+mod decide;
 mod engine;
 mod footprint;
 mod histogram;
 mod machine;
 mod message;
+mod population;
 mod proxies;
 mod rate;
 mod report;
@@ -34,6 +38,8 @@ load: measures the gateway beside nginx (see bench/README.md)
   load compare   CPU time per request, rounds in alternating order; writes a report
   load rate      latency at a fixed rate of requests
   load footprint idle memory of the gateway, size of the binary, time to the first good answer
+  load administer   administration of a filled store, alone and beside traffic; needs --data, --tokens, --users
+  load decide    a decision of 1,000 permission rules, and compiling them
   load direct    the generator against its own backend: the ceiling of this machine
 
   --doorward PATH      the gateway's release binary   (target/release/doorward; left out where it is missing)
@@ -43,6 +49,7 @@ load: measures the gateway beside nginx (see bench/README.md)
   --sessions N         sessions to log in (300)
   --tokens FILE        instead: tokens that live in the store below, one per line …
   --data FOLDER        … a data folder that was filled before
+  --users N            users in that store, for `administer` (100000)
   --results FOLDER     where reports go (bench/results); `none` writes none
 ";
 
@@ -64,6 +71,8 @@ fn run() -> Outcome<()> {
         "compare" => compare::run(&arguments),
         "rate" => rate::run(&arguments),
         "footprint" | "rss" => footprint::run(&arguments),
+        "administer" => administer::run(&arguments),
+        "decide" => decide::run(&arguments),
         "direct" => compare::direct(&arguments),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

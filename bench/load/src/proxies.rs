@@ -16,10 +16,10 @@ use crate::machine;
 use crate::message::TOKEN_BYTES;
 
 /// How long a proxy may take to start, or to answer a login.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The administrator of the measured gateway; its store is thrown away afterwards.
-const PASSWORD: &str = "a password for measuring only";
+pub(crate) const PASSWORD: &str = "a password for measuring only";
 
 const NGINX_SETTINGS: &str = include_str!("../../nginx.conf");
 const DOORWARD_SETTINGS: &str = include_str!("../../doorward.toml");
@@ -133,7 +133,8 @@ pub(crate) fn tokens(arguments: &Arguments, gateway: SocketAddr) -> Outcome<Vec<
     Ok(tokens)
 }
 
-fn log_in(gateway: SocketAddr, sessions: usize) -> Outcome<Vec<String>> {
+/// Logs the administrator in so many times: the tokens.
+pub(crate) fn log_in(gateway: SocketAddr, sessions: usize) -> Outcome<Vec<String>> {
     let stream = TcpStream::connect(gateway)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut answers = BufReader::new(stream.try_clone()?);

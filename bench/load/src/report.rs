@@ -4,10 +4,13 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::time::Duration;
 
 use crate::Outcome;
+use crate::administer::Administered;
 use crate::arguments::Arguments;
 use crate::compare::Variant;
+use crate::decide::{Compiled, Decided, RULES};
 use crate::engine::Seen;
 use crate::footprint::Start;
 use crate::histogram::Histogram;
@@ -97,6 +100,122 @@ pub(crate) fn footprint(binary_bytes: u64, rows: &[(String, Start)]) -> String {
     for (state, start) in rows {
         let (rss, first) = (megabytes(start.rss_kib), start.first_answer.as_millis());
         let _infallible = writeln!(text, "| {state} | {rss:.1} | {first} |");
+    }
+    text
+}
+
+/// The report of `load administer`.
+pub(crate) fn administration(arguments: &Arguments, about: &str, all: &[Administered]) -> String {
+    let mut text = String::from("# What administration takes, and what traffic takes meanwhile\n\n");
+    for line in machine::describe().lines {
+        let _infallible = writeln!(text, "* {line}");
+    }
+    let _infallible = writeln!(
+        text,
+        "* store: {about}\n* method: one administrator, who makes a call as soon as the last one is answered: without \
+         traffic, then beside {} requests/s on {} connections, in {} rounds of at most {} s in turns with traffic \
+         alone; the traffic's latency counts from the time a request was due; the gateway (one worker, its store's \
+         threads) on core {}, generator, backend and administrator on core {}; every answer is checked\n",
+        arguments.rate,
+        arguments.connections,
+        arguments.rounds,
+        arguments.slice.as_secs_f64(),
+        machine::PROXY_CORE,
+        machine::LOAD_CORE
+    );
+    text.push_str(
+        "| call | allowed, ms | alone: calls | p50 ms | p99 ms | max ms | beside traffic: calls | p50 ms | p99 ms | \
+         max ms |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for shown in all {
+        for (place, kind) in shown.script.kinds().into_iter().enumerate() {
+            let (name, allowed) = kind.described();
+            let allowed = allowed.map_or_else(|| "-".to_owned(), |allowed| format!("{allowed:.0}"));
+            let cells = [&shown.alone, &shown.beside].map(|taken| latencies(taken.get(&place)));
+            let _infallible = writeln!(text, "| {name} | {allowed} | {} | {} |", cells[0], cells[1]);
+        }
+    }
+    text.push_str(
+        "\n| traffic beside | p50 µs without | with | p99 µs without | with | p99 with ÷ without | by rounds | max ms \
+         without | with | gateway's core busy with | waited for core with |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for shown in all {
+        let names: Vec<_> = shown.script.kinds().into_iter().map(|kind| kind.described().0).collect();
+        let _infallible = writeln!(text, "| {} | {} |", names.join(", "), traffic(shown));
+    }
+    text
+}
+
+/// One line of progress.
+pub(crate) fn in_short(shown: &Administered) -> String {
+    let kinds = shown.script.kinds();
+    let names: Vec<_> = kinds.iter().map(|kind| kind.described().0).collect();
+    let alone: Vec<_> = (0..kinds.len()).map(|place| latencies(shown.alone.get(&place))).collect();
+    format!("{}: {}; traffic {}", names.join(", "), alone.join(" / "), traffic(shown))
+}
+
+/// Number, median, 99th percentile and maximum, as cells.
+fn latencies(taken: Option<&Vec<Duration>>) -> String {
+    let mut sorted = taken.cloned().unwrap_or_default();
+    sorted.sort_unstable();
+    let at = |share: f64| {
+        let place = (sorted.len() as f64 * share).ceil() as usize;
+        sorted.get(place.saturating_sub(1)).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
+    };
+    format!("{} | {:.2} | {:.2} | {:.2}", sorted.len(), at(0.5), at(0.99), at(1.0))
+}
+
+fn traffic(shown: &Administered) -> String {
+    let [quiet, busy] = [&shown.quiet, &shown.busy].map(|slices| {
+        let mut latency = Histogram::default();
+        slices.iter().for_each(|seen| latency.merge(&seen.latency));
+        latency
+    });
+    let micros = |latency: &Histogram, share| latency.quantile(share).as_secs_f64() * 1e6;
+    let [each_quiet, each_busy] = [&shown.quiet, &shown.busy]
+        .map(|slices| slices.iter().map(|seen| micros(&seen.latency, 0.99)).collect::<Vec<_>>());
+    let ratios: Vec<_> =
+        paired_ratios(&each_busy, &each_quiet).iter().map(|ratio| format!("{ratio:.2}")).collect();
+    let of_wall = |part: fn(&Seen) -> Duration| {
+        let sum = |of: fn(&Seen) -> Duration| shown.busy.iter().map(of).sum::<Duration>().as_secs_f64();
+        sum(part) / sum(|seen| seen.wall) * 100.0
+    };
+    format!(
+        "{:.0} | {:.0} | {:.0} | {:.0} | {:.2} | {} | {:.1} | {:.1} | {:.0} % | {:.1} %",
+        micros(&quiet, 0.5),
+        micros(&busy, 0.5),
+        micros(&quiet, 0.99),
+        micros(&busy, 0.99),
+        micros(&busy, 0.99) / micros(&quiet, 0.99),
+        ratios.join(" "),
+        micros(&quiet, 1.0) / 1e3,
+        micros(&busy, 1.0) / 1e3,
+        of_wall(|seen| seen.proxy_cpu),
+        of_wall(|seen| seen.proxy_waited),
+    )
+}
+
+/// The report of `load decide`.
+pub(crate) fn decisions(decided: &[Decided], compiled: &[Compiled]) -> String {
+    let mut text = format!("# What a decision of {RULES} permission rules costs\n\n");
+    for line in machine::describe().lines {
+        let _infallible = writeln!(text, "* {line}");
+    }
+    text.push_str(
+        "* method: one user has the rules in so many roles; what is asked is what every request asks \
+         (`Snapshot::permission`), each time for another path; batches of at least 0.2 ms, p99 over batches\n\n\
+         | rules and paths | roles | ns/decision: min | median | p99 | max |\n|---|---|---|---|---|---|\n",
+    );
+    for case in decided {
+        let Spread { min, median, max } = case.nanoseconds;
+        let (name, roles, p99) = (case.name, case.roles, case.p99);
+        let _infallible =
+            writeln!(text, "| {name} | {roles} | {min:.0} | {median:.0} | {p99:.0} | {max:.0} |");
+    }
+    text.push_str("\n| what a change compiles | µs: min | median | max |\n|---|---|---|---|\n");
+    for case in compiled {
+        let Spread { min, median, max } = case.microseconds;
+        let _infallible = writeln!(text, "| {} | {min:.0} | {median:.0} | {max:.0} |", case.name);
     }
     text
 }
