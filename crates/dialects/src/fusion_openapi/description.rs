@@ -44,7 +44,8 @@ impl Description {
     /// It reads this query parameter.
     pub(super) fn query(mut self, name: &'static str, what: &'static str, schema: Value) -> Self {
         self.parameters.push(json!({ "name": name, "in": "query", "description": what, "schema": schema }));
-        self
+        // Whatever is wrong with it is told with its name.
+        self.refusing([forms::invalid_field()])
     }
 
     /// It reads this field of the request's head.
