@@ -10,7 +10,7 @@ use auth::directory::{Account, CompiledKey, Snapshot};
 use auth::path::NormalPath;
 use auth::permission::{Explanation, Matcher, Matrix, Method, MethodSet, Permission};
 use auth::trust::Permit;
-use auth::{KeyId, Moment, RealmName, RoleName, UserId, Username};
+use auth::{KeyId, Moment, RealmName, Reason, RoleName, UserId, Username};
 
 use crate::error::Error;
 use crate::services::Services;
@@ -221,11 +221,11 @@ impl Asked<'_> {
     /// Why the credentials count for nothing, whatever is asked for.
     fn not_in_force(&self, now: Moment) -> Option<String> {
         let user = &self.account.user;
-        match self.snapshot.realm(user.realm.as_str()) {
-            None => return Some(format!("there is no realm {} any more", user.realm)),
-            Some(realm) if !realm.record.enabled => return Some(format!("the realm {} is off", user.realm)),
-            Some(_) if !user.enabled => return Some("the user is disabled".to_owned()),
-            Some(_) => {}
+        match self.snapshot.in_force(self.account) {
+            Ok(()) => {}
+            Err(Reason::UnknownRealm) => return Some(format!("there is no realm {} any more", user.realm)),
+            Err(Reason::RealmDisabled) => return Some(format!("the realm {} is off", user.realm)),
+            Err(_) => return Some("the user is disabled".to_owned()),
         }
         let key = &self.key?.key;
         if key.expires.is_some_and(|expires| expires <= now) {

@@ -15,10 +15,8 @@ pub(crate) fn administers(snapshot: &Snapshot, caller: &Authenticated) -> bool {
 /// does not reach that far makes its user one who may not, either.
 pub(crate) fn may_change(snapshot: &Snapshot, caller: &Authenticated, user: &UserId) -> bool {
     let path = format!("/users/{user}");
-    let caller_now = snapshot.account(&caller.account().user.id).filter(|account| {
-        let realm = snapshot.realm(account.user.realm.as_str());
-        account.user.enabled && realm.is_some_and(|state| state.record.enabled)
-    });
+    let caller_now = snapshot.account(&caller.account().user.id);
+    let caller_now = caller_now.filter(|account| snapshot.in_force(account).is_ok());
     caller_now.is_some_and(|account| {
         snapshot.permission(account, Method::Patch, &path, Matrix::Strict).is_some()
             && caller.key().is_none_or(|key| key.reaches(account, Method::Patch, &path, Matrix::Strict))

@@ -19,6 +19,7 @@ use crate::reason::Reason;
 use crate::sessions::{Session, Sessions};
 use crate::words::clock::Moment;
 use crate::words::credential::AuthMethod;
+use crate::words::ids::{KeyId, SessionId};
 use crate::words::names::Scope;
 use crate::words::token::TokenHash;
 
@@ -54,7 +55,7 @@ impl Authenticated {
         if session.created < account.user.created {
             return Err(Reason::SessionUserGone);
         }
-        in_force(snapshot, account).map_err(|_| Reason::SessionUserGone)?;
+        snapshot.in_force(account).map_err(|_| Reason::SessionUserGone)?;
         Ok(Self { account: Arc::clone(account), method: session.method, session: Some(session), key: None })
     }
 
@@ -72,7 +73,7 @@ impl Authenticated {
         if !proven.holds_for(account, realm) {
             return Err(Reason::WrongPassword);
         }
-        in_force(snapshot, account)?;
+        snapshot.in_force(account)?;
         Ok(Self { account: Arc::clone(account), method, session: None, key: None })
     }
 
@@ -90,7 +91,7 @@ impl Authenticated {
         if key.key.created < account.user.created {
             return Err(Reason::UnknownKey);
         }
-        in_force(snapshot, account).map_err(|_| Reason::UnknownKey)?;
+        snapshot.in_force(account).map_err(|_| Reason::UnknownKey)?;
         let (account, key) = (Arc::clone(account), Some(Arc::clone(key)));
         Ok(Self { account, method: AuthMethod::ApiKey, session: None, key })
     }
@@ -109,7 +110,7 @@ impl Authenticated {
         let present = snapshot.account(&self.account.user.id);
         let account = present.filter(|present| present.user.created == self.account.user.created);
         let account = account.ok_or(Reason::UnknownUser).and_then(|account| {
-            in_force(snapshot, account)?;
+            snapshot.in_force(account)?;
             // A session of a password that was changed has ended; a password that was sent along is wrong now.
             let same = account.user.password_version == self.account.user.password_version;
             if same || self.session.is_some() { Ok(account) } else { Err(Reason::WrongPassword) }
@@ -140,7 +141,11 @@ impl Authenticated {
     /// Who he is, to be written down once this proof is spent.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        Identity { account: Arc::clone(&self.account), key: self.key.clone(), session: self.session.clone() }
+        Identity {
+            account: Arc::clone(&self.account),
+            key: self.key.as_ref().map(|compiled| compiled.key.id),
+            session: self.session.as_ref().map(|session| session.id),
+        }
     }
 
     /// How he showed who he is.
@@ -159,24 +164,15 @@ impl Authenticated {
     }
 }
 
-fn in_force(snapshot: &Snapshot, account: &Account) -> Result<(), Reason> {
-    match snapshot.realm(account.user.realm.as_str()) {
-        None => Err(Reason::UnknownRealm),
-        Some(realm) if !realm.record.enabled => Err(Reason::RealmDisabled),
-        Some(_) if !account.user.enabled => Err(Reason::UserDisabled),
-        Some(_) => Ok(()),
-    }
-}
-
 /// Who somebody was: for those who write down what happened. It proves nothing.
 #[derive(Clone)]
 pub struct Identity {
     /// The user.
     pub account: Arc<Account>,
-    /// The API key that he came with, if it was one.
-    pub key: Option<Arc<CompiledKey>>,
-    /// The session that he came with, if it was one.
-    pub session: Option<Arc<Session>>,
+    /// The public id of the API key that he came with, if it was one.
+    pub key: Option<KeyId>,
+    /// The public id of the session that he came with, if it was one.
+    pub session: Option<SessionId>,
 }
 
 /// Who asks.

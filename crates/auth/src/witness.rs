@@ -36,8 +36,8 @@ impl From<&Identity> for Somebody {
         Self {
             id: account.id_text.clone(),
             name: Box::from(account.user.username.shown()),
-            key: key.as_ref().map(|compiled| compiled.key.id),
-            session: session.as_ref().map(|session| session.id),
+            key: *key,
+            session: *session,
         }
     }
 }

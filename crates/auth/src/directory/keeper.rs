@@ -103,13 +103,10 @@ impl Directory {
         if let Some(event) = &event {
             self.witness.note(event);
         }
-        if let Err(error) = self.store.apply(changes.clone()).await {
+        let after = before.after(&changes, &*self.maker);
+        if let Err(error) = self.store.apply(changes).await {
             self.witness.note(&Event::failed("directory.change_failed", &error));
             return Err(error.into());
-        }
-        let mut after = Snapshot::clone(&before);
-        for change in changes {
-            after.make(change, &*self.maker);
         }
         self.present.store(Arc::new(after));
         Ok(answer)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::permission::{Explanation, Matcher, Matrix, Method, Permission};
 use crate::realm::{Realm, RealmMaker, Unmakeable};
+use crate::reason::Reason;
 use crate::store::{Change, DirectoryImage};
 use crate::words::ids::{KeyId, UserId};
 use crate::words::names::{AppName, RealmName, RoleName};
@@ -232,6 +233,19 @@ impl Snapshot {
         self.keys.iter().flat_map(|piece| piece.values())
     }
 
+    /// Whether this user may be let in at all, whatever he shows.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownRealm`], [`Reason::RealmDisabled`], [`Reason::UserDisabled`].
+    pub fn in_force(&self, account: &Account) -> Result<(), Reason> {
+        match self.realm(account.user.realm.as_str()) {
+            None => Err(Reason::UnknownRealm),
+            Some(realm) if !realm.record.enabled => Err(Reason::RealmDisabled),
+            Some(_) if !account.user.enabled => Err(Reason::UserDisabled),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// The roles that count for this user: given directly, then inherited from the realm, each once. Names without a
     /// role behind them give nothing.
     pub fn roles_of<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = &'a Arc<CompiledRole>> {
@@ -297,7 +311,7 @@ impl Snapshot {
     }
 
     /// Makes a change.
-    pub(super) fn make(&mut self, change: Change, maker: &dyn RealmMaker) {
+    fn make(&mut self, change: Change, maker: &dyn RealmMaker) {
         match change {
             Change::PutUser(user) => {
                 Arc::make_mut(&mut self.users[piece(&user.id)]).insert(user.id, Account::new(*user));
