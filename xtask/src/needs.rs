@@ -3,6 +3,7 @@
 //! Called by `test.rs` and `ci.rs`. It must never install anything in the system where it is not root, nor anything unnamed here.
 
 mod python;
+mod quiet;
 
 pub(crate) use python::ensure as ensure_python;
 
@@ -12,16 +13,24 @@ use std::path::Path;
 use crate::report::{Failure, Outcome, say};
 use crate::run;
 
-/// A program and the Debian package that has it.
+/// A program, or a file by its full path, and the Debian package that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     program: &'static str,
     package: &'static str,
 }
 
-/// What the tests run: the real client and the real backend.
-pub(crate) const TESTS: &[Need] =
-    &[Need { program: "curl", package: "curl" }, Need { program: "nginx", package: "nginx" }];
+/// What the tests run: the real client, the real backend and the real directory servers.
+pub(crate) const TESTS: &[Need] = &[
+    Need { program: "curl", package: "curl" },
+    Need { program: "nginx", package: "nginx" },
+    Need { program: "slapd", package: "slapd" },
+    Need { program: "ldapsearch", package: "ldap-utils" },
+    // The package is what a machine lacks that has Samba for its files; it brings the program and the modules.
+    Need { program: "/usr/share/doc/samba-ad-dc/copyright", package: "samba-ad-dc" },
+    Need { program: "samba-tool", package: "samba-common-bin" },
+    Need { program: "/usr/share/samba/setup/provision.ldif", package: "samba-ad-provision" },
+];
 
 /// What libFuzzer, a C++ library, is built with.
 pub(crate) const FUZZ: &[Need] = &[Need { program: "c++", package: "g++" }];
@@ -62,7 +71,11 @@ fn install(packages: &[&str]) -> Outcome {
     apt(&["-qq", "update"])?;
     let mut install = vec!["-qq", "install", "-y", "--no-install-recommends"];
     install.extend(packages);
-    apt(&install)
+    quiet::answer(packages)?;
+    let quiet = quiet::Quiet::begin()?;
+    apt(&install)?;
+    drop(quiet);
+    quiet::disable(packages)
 }
 
 /// The packages of the programs that are not there.
@@ -70,6 +83,7 @@ fn missing(needs: &[Need], is_there: impl Fn(&str) -> bool) -> Vec<&'static str>
     needs.iter().filter(|need| !is_there(need.program)).map(|need| need.package).collect()
 }
 
+/// A full path is looked for as it is: joined to a folder, it remains what it was.
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
@@ -82,13 +96,15 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_named() {
-        assert_eq!(missing(TESTS, |program| program == "curl"), ["nginx"]);
+        assert_eq!(missing(TESTS, |program| program != "nginx"), ["nginx"]);
         assert!(missing(TESTS, |_| true).is_empty());
     }
 
     #[test]
     fn a_shell_is_there_and_a_made_up_program_is_not() {
         assert!(is_there("sh"));
+        assert!(is_there("/bin/sh"));
+        assert!(!is_there("/bin/doorward-no-such-program"));
         assert!(!is_there("doorward-no-such-program"));
     }
 }

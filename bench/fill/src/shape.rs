@@ -137,6 +137,7 @@ impl Shape {
                 IpAddr::from([10, bytes[5], bytes[6], bytes[7]]),
                 Some("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko"),
             ),
+            is_guarded: false,
             ended: None,
         };
         Ok((record, token))
@@ -201,6 +202,7 @@ fn user(realm: RealmName, username: Username, roles: &[String], now: Moment) -> 
         permissions: Vec::new(),
         enabled: true,
         password: None,
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: now,
         updated: now,

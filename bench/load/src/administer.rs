@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::arguments::Arguments;
 use crate::calls::{Call, Kind, Script, Supplies, id_in, is_good, request};
 use crate::compare::WARM_UP;
-use crate::engine::{Engine, Pace, Seen, Slice};
+use crate::engine::{Beside, Engine, Listing, Pace, Seen, Slice};
 use crate::machine;
 use crate::message;
 use crate::population::Population;
@@ -23,8 +23,6 @@ use crate::report;
 
 /// Calls of a kind without traffic, and beside traffic in a slice, at the most: those that take sessions away run out.
 const MOST_CALLS: usize = 200;
-/// How long the last call of a slice may take.
-const FINISHING: Duration = Duration::from_secs(30);
 /// A login counts as recent for five minutes.
 const RECENT: Duration = Duration::from_secs(240);
 /// Between a burst of changes and the next slice: what is written behind gets there.
@@ -32,8 +30,8 @@ const SETTLING: Duration = Duration::from_millis(300);
 
 /// An administrator on the wire: one connection, one call after the other.
 pub(crate) struct Administrator {
-    pub(crate) stream: TcpStream,
-    pub(crate) buffer: Vec<u8>,
+    stream: TcpStream,
+    buffer: Vec<u8>,
     supplies: Supplies,
     script: Script,
     session: String,
@@ -47,7 +45,7 @@ pub(crate) struct Administrator {
 
 impl Administrator {
     /// Sends the next call, if there is one.
-    pub(crate) fn ask(&mut self) -> Outcome<()> {
+    fn ask(&mut self) -> Outcome<()> {
         self.waiting = None;
         if self.place >= self.most {
             return Ok(());
@@ -63,27 +61,23 @@ impl Administrator {
             other => Err(format!("a call was not taken whole: {other:?}").into()),
         }
     }
+}
 
-    /// Whether nothing is left to be asked or answered.
-    pub(crate) fn is_done(&self) -> bool {
-        self.waiting.is_none()
+impl Beside for Administrator {
+    fn open(&mut self, list: &Listing<'_>) -> Outcome<()> {
+        list.add(&self.stream, 0)
     }
 
-    /// Waits for the answer that is outstanding, and asks no more. The stream's reads time out by now.
-    pub(crate) fn finish(&mut self) -> Outcome<()> {
-        self.most = self.place;
-        let end = Instant::now() + FINISHING;
-        while !self.is_done() {
-            if Instant::now() > end {
-                return Err("the last call of a slice is not answered".into());
-            }
-            self.is_ready()?;
-        }
-        Ok(())
+    fn measure(&mut self) -> Outcome<()> {
+        self.ask()
+    }
+
+    fn send_due(&mut self, _: Instant, _: &Listing<'_>) -> Outcome<Option<Instant>> {
+        Ok(None)
     }
 
     /// Reads what there is; asks on once an answer is whole.
-    pub(crate) fn is_ready(&mut self) -> Outcome<()> {
+    fn is_ready(&mut self, _: u32, _: &Listing<'_>) -> Outcome<()> {
         let mut part = [0; 64 * 1024];
         loop {
             match self.stream.read(&mut part) {
@@ -105,6 +99,14 @@ impl Administrator {
             self.last = id.to_owned();
         }
         self.ask()
+    }
+
+    fn stop(&mut self) {
+        self.most = self.place;
+    }
+
+    fn is_done(&self) -> bool {
+        self.waiting.is_none()
     }
 }
 
@@ -146,7 +148,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let role = bench.id_of_crowd()?;
     bench.supplies = Some(Supplies::new(population, role));
     let mut all = Vec::new();
-    for script in Script::ALL {
+    let only = arguments.only.as_deref().unwrap_or("");
+    for script in Script::ALL.into_iter().filter(|script| script.is_called(only)) {
         let shown = bench.measure(&mut engine, script)?;
         eprintln!("{}", report::in_short(&shown));
         all.push(shown);
@@ -239,7 +242,7 @@ impl Bench<'_> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let administrator = Administrator {
+        let mut administrator = Administrator {
             stream,
             buffer: Vec::new(),
             supplies,
@@ -251,7 +254,7 @@ impl Bench<'_> {
             waiting: None,
             taken: Vec::new(),
         };
-        let (seen, administrator) = engine.run_beside(&slice, administrator, || machine::scheduled(pid))?;
+        let seen = engine.run_beside(&slice, &mut administrator, || machine::scheduled(pid))?;
         self.supplies = Some(administrator.supplies);
         Ok((checked(seen)?, administrator.taken))
     }

@@ -14,10 +14,12 @@ pub(crate) struct Arguments {
     pub(crate) slice: Duration,
     pub(crate) connections: usize,
     pub(crate) rate: f64,
+    pub(crate) logins: f64,
     pub(crate) sessions: usize,
     pub(crate) users: usize,
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) only: Option<String>,
     pub(crate) results: Option<PathBuf>,
 }
 
@@ -30,10 +32,12 @@ impl Default for Arguments {
             slice: Duration::from_secs(2),
             connections: 64,
             rate: 10_000.0,
+            logins: 1_000.0,
             sessions: 300,
             users: 100_000,
             tokens: None,
             data: None,
+            only: None,
             results: Some("bench/results".into()),
         }
     }
@@ -54,10 +58,12 @@ impl Arguments {
                 "--seconds" => arguments.slice = Duration::from_secs_f64(number().ok_or_else(wrong)?),
                 "--connections" => arguments.connections = count().ok_or_else(wrong)?,
                 "--rate" => arguments.rate = number().ok_or_else(wrong)?,
+                "--logins" => arguments.logins = number().ok_or_else(wrong)?,
                 "--sessions" => arguments.sessions = count().ok_or_else(wrong)?,
                 "--users" => arguments.users = count().ok_or_else(wrong)?,
                 "--tokens" => arguments.tokens = Some(value.into()),
                 "--data" => arguments.data = Some(value.into()),
+                "--only" => arguments.only = Some(value),
                 "--results" => {
                     let folder = Some(value).filter(|value| value != "none");
                     arguments.results = folder.map(Into::into);

@@ -72,6 +72,11 @@ impl Script {
         Self::Of(Kind::RevokeApp),
     ];
 
+    /// Whether reports call one of its calls by a name with this text in it.
+    pub(crate) fn is_called(self, text: &str) -> bool {
+        self.kinds().iter().any(|kind| kind.described().0.contains(text))
+    }
+
     /// The kinds of call that it makes.
     pub(crate) fn kinds(self) -> Vec<Kind> {
         match self {

@@ -281,6 +281,7 @@ fn snapshot(rules: &[String], roles: usize) -> Outcome<(Snapshot, UserId)> {
         permissions: Vec::new(),
         enabled: true,
         password: None,
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: now,
         updated: now,

@@ -1,6 +1,6 @@
 //! The generator and its backend: one thread, one epoll, both ends of the proxy under test.
 //!
-//! Called by `compare`, `rate` and `proxies`. Must never hide a wrong answer: anything but a `200` of the expected
+//! Called by `compare`, `rate`, `administer`, `directory` and `footprint`. Must never hide a wrong answer: anything but a `200` of the expected
 //! length is counted, and the callers refuse to print a number that has one.
 
 use std::io::{ErrorKind, Read, Write};
@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
+use rustix::time::{timerfd_create, timerfd_settime};
 
 use crate::Outcome;
-use crate::administer::Administrator;
 use crate::histogram::Histogram;
 use crate::machine::Scheduled;
 use crate::message::{self, ANSWER_BYTES, TOKEN_BYTES, Template};
@@ -24,16 +25,25 @@ const BUFFER_BYTES: usize = 8 * 1024;
 const EVENTS: usize = 256;
 
 /// Longest wait for an event, so that the clock is looked at.
-const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
+
+/// No time at all.
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// Where the listener's events are told from those of connections.
 const LISTENER: u64 = u64::MAX;
 
-/// Where the administrator's events are told from the others.
-const ADMINISTRATOR: u64 = u64::MAX - 1;
+/// Where the timer's events are told from those of connections.
+const TIMER: u64 = u64::MAX - 1;
 
 /// Set in the event data of the generator's connections; the backend's have it clear.
 const CLIENT: u64 = 1 << 32;
+
+/// Set in the event data of the connections of what works beside the generator.
+const BESIDE: u64 = 1 << 33;
+
+/// How long what works beside a slice may take to its last answer.
+const FINISHING: Duration = Duration::from_secs(30);
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +64,33 @@ pub(crate) struct Slice<'a> {
     pub(crate) length: Duration,
     /// One is drawn for each request; with none, the template's own stands.
     pub(crate) tokens: &'a [String],
+}
+
+/// Something that asks the gateway for other things than the generator, beside it and on its thread.
+pub(crate) trait Beside {
+    /// A slice begins with its warm-up: opens what is to be open, and has it listed.
+    fn open(&mut self, list: &Listing<'_>) -> Outcome<()>;
+    /// The warm-up is over.
+    fn measure(&mut self) -> Outcome<()>;
+    /// Sends what is due. `None`: nothing will be due before an answer comes.
+    fn send_due(&mut self, now: Instant, list: &Listing<'_>) -> Outcome<Option<Instant>>;
+    /// The connection that was listed under this number can be read.
+    fn is_ready(&mut self, number: u32, list: &Listing<'_>) -> Outcome<()>;
+    /// The slice is over: asks for nothing more.
+    fn stop(&mut self);
+    /// Nothing more will be asked, and everything is answered. Ends a slice early.
+    fn is_done(&self) -> bool;
+}
+
+/// Has connections of a [`Beside`] looked after.
+pub(crate) struct Listing<'a>(&'a OwnedFd);
+
+impl Listing<'_> {
+    /// Tells when this connection can be read, by this number, until it is closed.
+    pub(crate) fn add(&self, stream: &TcpStream, number: u32) -> Outcome<()> {
+        let data = epoll::EventData::new_u64(BESIDE | u64::from(number));
+        Ok(epoll::add(self.0, stream, data, epoll::EventFlags::IN)?)
+    }
 }
 
 /// What a slice showed.
@@ -100,8 +137,9 @@ pub(crate) struct Engine {
     body_bytes: usize,
     random: u64,
     measuring: bool,
+    /// Wakes the generator where it sleeps: `epoll_wait` alone counts milliseconds.
+    timer: Option<OwnedFd>,
     seen: Seen,
-    administrator: Option<Administrator>,
 }
 
 impl Engine {
@@ -125,9 +163,19 @@ impl Engine {
             body_bytes: whole.body_bytes,
             random: 0x9E37_79B9_7F4A_7C15,
             measuring: false,
+            timer: None,
             seen: Seen::default(),
-            administrator: None,
         })
+    }
+
+    /// Others have work to do on the generator's core: it sleeps until the next request is due, and does not look all the
+    /// time. Only for who has made sure that he gets the core back at once.
+    pub(crate) fn share_core(&mut self) -> Outcome<()> {
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        epoll::add(&self.epoll, &timer, epoll::EventData::new_u64(TIMER), epoll::EventFlags::IN)?;
+        self.timer = Some(timer);
+        Ok(())
     }
 
     /// Where the backend listens.
@@ -136,21 +184,55 @@ impl Engine {
     }
 
     /// Runs one slice; `clock` gives the proxy's CPU times and is asked at both ends.
-    pub(crate) fn run(&mut self, slice: &Slice<'_>, clock: impl Fn() -> Outcome<Scheduled>) -> Outcome<Seen> {
+    pub(crate) fn run(
+        &mut self,
+        slice: &Slice<'_>,
+        clock: impl FnMut() -> Outcome<Scheduled>,
+    ) -> Outcome<Seen> {
+        self.run_with(slice, None, clock)
+    }
+
+    /// As [`run`](Self::run), with something that works beside it. The slice ends early once that is done; what the end of
+    /// the slice cut off is waited for, so that it does not reach into the next.
+    pub(crate) fn run_beside(
+        &mut self,
+        slice: &Slice<'_>,
+        beside: &mut dyn Beside,
+        clock: impl FnMut() -> Outcome<Scheduled>,
+    ) -> Outcome<Seen> {
+        let seen = self.run_with(slice, Some(&mut *beside), clock)?;
+        beside.stop();
+        let idle = Slice { pace: Pace::Closed, connections: 0, ..*slice };
+        let end = Instant::now() + FINISHING;
+        self.turn_until(&idle, Some(&mut *beside), end, &mut Instant::now())?;
+        if !beside.is_done() {
+            return Err("the last call of a slice is not answered".into());
+        }
+        Ok(seen)
+    }
+
+    fn run_with(
+        &mut self,
+        slice: &Slice<'_>,
+        mut beside: Option<&mut dyn Beside>,
+        mut clock: impl FnMut() -> Outcome<Scheduled>,
+    ) -> Outcome<Seen> {
         self.seen = Seen::default();
         self.measuring = false;
         self.open_clients(slice)?;
+        if let Some(beside) = &mut beside {
+            beside.open(&Listing(&self.epoll))?;
+        }
         let begin = Instant::now();
         let mut next_due = begin;
-        self.turn_until(slice, begin + slice.warm_up, &mut next_due)?;
+        self.turn_until(slice, reborrow(&mut beside), begin + slice.warm_up, &mut next_due)?;
         self.measuring = true;
         let (before, start) = (clock()?, Instant::now());
-        if let Some(administrator) = &mut self.administrator {
-            administrator.ask()?;
+        if let Some(beside) = &mut beside {
+            beside.measure()?;
         }
-        self.turn_until(slice, start + slice.length, &mut next_due)?;
+        self.turn_until(slice, beside, start + slice.length, &mut next_due)?;
         let (after, wall) = (clock()?, start.elapsed());
-        self.measuring = false;
         self.clients.clear();
         self.idle.clear();
         let mut seen = std::mem::take(&mut self.seen);
@@ -158,26 +240,6 @@ impl Engine {
         seen.proxy_waited = Duration::from_nanos(after.waited.saturating_sub(before.waited));
         seen.wall = wall;
         Ok(seen)
-    }
-
-    /// As [`run`](Self::run), with an administrator who makes his calls from the end of the warm-up on. The slice ends early
-    /// once he has made them all.
-    pub(crate) fn run_beside(
-        &mut self,
-        slice: &Slice<'_>,
-        administrator: Administrator,
-        clock: impl Fn() -> Outcome<Scheduled>,
-    ) -> Outcome<(Seen, Administrator)> {
-        let data = epoll::EventData::new_u64(ADMINISTRATOR);
-        epoll::add(&self.epoll, &administrator.stream, data, epoll::EventFlags::IN)?;
-        self.administrator = Some(administrator);
-        let seen = self.run(slice, clock)?;
-        let mut administrator = self.administrator.take().ok_or("the administrator is gone")?;
-        // A call that the end of the slice cut off is waited for, so that it does not reach into the next.
-        administrator.stream.set_nonblocking(false)?;
-        administrator.stream.set_read_timeout(Some(Duration::from_millis(2)))?;
-        administrator.finish()?;
-        Ok((seen, administrator))
     }
 
     fn open_clients(&mut self, slice: &Slice<'_>) -> Outcome<()> {
@@ -195,26 +257,51 @@ impl Engine {
         Ok(())
     }
 
-    fn turn_until(&mut self, slice: &Slice<'_>, end: Instant, next_due: &mut Instant) -> Outcome<()> {
+    fn turn_until(
+        &mut self,
+        slice: &Slice<'_>,
+        mut beside: Option<&mut dyn Beside>,
+        end: Instant,
+        next_due: &mut Instant,
+    ) -> Outcome<()> {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
-            let is_done = self.measuring && self.administrator.as_ref().is_some_and(Administrator::is_done);
+            let is_done = self.measuring && beside.as_ref().is_some_and(|beside| beside.is_done());
             if now >= end || is_done {
                 return Ok(());
             }
-            let mut longest_wait = LONGEST_WAIT;
+            let mut wake = now + LONGEST_WAIT;
             if let Pace::Fixed(rate) = slice.pace {
                 self.send_what_is_due(slice.tokens, now, next_due, rate)?;
-                // The core is ours: looking again at once keeps to the schedule better than any timer.
-                longest_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+                match self.timer {
+                    Some(_) if self.idle.is_empty() => {}
+                    Some(_) => wake = wake.min(*next_due),
+                    // The core is ours: looking again at once keeps to the schedule better than any timer.
+                    None => wake = now,
+                }
             }
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&longest_wait))?;
+            if let Some(beside) = &mut beside
+                && let Some(due) = beside.send_due(now, &Listing(&self.epoll))?
+            {
+                wake = wake.min(due);
+            }
+            let mut wait = Timespec::try_from(wake.saturating_duration_since(Instant::now()))?;
+            if let Some(timer) = &self.timer
+                && wait != NOW
+            {
+                // Setting it also takes back that it rang.
+                let once = Itimerspec { it_interval: NOW, it_value: wait };
+                timerfd_settime(timer, TimerfdTimerFlags::empty(), &once)?;
+                wait = Timespec::try_from(LONGEST_WAIT)?;
+            }
+            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait))?;
             for event in events.drain(..) {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
-                    ADMINISTRATOR => match &mut self.administrator {
-                        Some(administrator) => administrator.is_ready()?,
+                    TIMER => {}
+                    data if data & BESIDE != 0 => match &mut beside {
+                        Some(beside) => beside.is_ready(data as u32, &Listing(&self.epoll))?,
                         None => return Err("an event of nobody".into()),
                     },
                     data if data & CLIENT != 0 => self.client_is_ready((data & !CLIENT) as usize, slice)?,
@@ -361,7 +448,15 @@ impl Engine {
     }
 }
 
-fn connect(target: SocketAddr) -> Outcome<TcpStream> {
+/// Lends it for a while: `as_deref_mut` would borrow it for as long as it lives.
+fn reborrow<'a>(beside: &'a mut Option<&mut dyn Beside>) -> Option<&'a mut dyn Beside> {
+    match beside {
+        Some(beside) => Some(&mut **beside),
+        None => None,
+    }
+}
+
+pub(crate) fn connect(target: SocketAddr) -> Outcome<TcpStream> {
     // Loopback connects at once; blocking here keeps the loop simple.
     let stream = TcpStream::connect(target).map_err(|error| format!("{target}: {error}"))?;
     stream.set_nodelay(true)?;

@@ -2,8 +2,10 @@
 //!
 //! Called by `compare`, `rate`, `footprint` and `report`. Must never guess: what cannot be read is an error.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -48,6 +50,48 @@ pub(crate) fn scheduled(pid: u32) -> Outcome<Scheduled> {
         }
     }
     Ok(total)
+}
+
+/// Times of a process's threads by their names, those of the same name together.
+pub(crate) fn scheduled_by_name(pid: u32) -> Outcome<BTreeMap<String, Scheduled>> {
+    let mut by_name: BTreeMap<String, Scheduled> = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        let read = |file| fs::read_to_string(task.join(file));
+        // A thread may end while we look.
+        let (Ok(name), Ok(text)) = (read("comm"), read("schedstat")) else { continue };
+        let mut numbers = text.split_whitespace().filter_map(|text| text.parse::<u64>().ok());
+        let sum = by_name.entry(name.trim_end().to_owned()).or_default();
+        sum.ran += numbers.next().unwrap_or(0);
+        sum.waited += numbers.next().unwrap_or(0);
+    }
+    Ok(by_name)
+}
+
+/// How long a core has been busy with anybody's work, in steps of 10 ms.
+pub(crate) fn core_busy(core: usize) -> Outcome<Duration> {
+    /// Ticks per second of `/proc/stat` (`USER_HZ`), the same on every Linux that this runs on.
+    const TICKS: u64 = 100;
+    let text = fs::read_to_string("/proc/stat")?;
+    let name = format!("cpu{core} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name)).ok_or("no such core in /proc/stat")?;
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|text| text.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)).
+    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|place| numbers.get(*place)).sum::<u64>();
+    Ok(Duration::from_millis(busy * 1_000 / TICKS))
+}
+
+/// Gives the calling process's first thread its core whenever it wants it, and what it starts from now on no such thing.
+/// Returns what was reached, for the report.
+pub(crate) fn take_precedence() -> &'static str {
+    let id = std::process::id().to_string();
+    let status = Command::new("chrt").args(["--fifo", "--reset-on-fork", "--pid", "1", &id]).status();
+    match status {
+        Ok(status) if status.success() => "the generator goes before the others (SCHED_FIFO)",
+        _ => {
+            "the generator HAS NO PRECEDENCE (chrt failed): what it waits for its core counts as the gateway's latency"
+        }
+    }
 }
 
 /// Resident memory in KiB of a process and its children.

@@ -14,6 +14,7 @@ mod arguments;
 mod calls;
 mod compare;
 mod decide;
+mod directory;
 mod engine;
 mod footprint;
 mod histogram;
@@ -23,7 +24,9 @@ mod population;
 mod proxies;
 mod rate;
 mod report;
+mod report_storms;
 mod statistics;
+mod storm;
 
 use std::process::ExitCode;
 
@@ -39,17 +42,20 @@ load: measures the gateway beside nginx (see bench/README.md)
   load rate      latency at a fixed rate of requests
   load footprint idle memory of the gateway, size of the binary, time to the first good answer
   load administer   administration of a filled store, alone and beside traffic; needs --data, --tokens, --users
+  load directory log-ins through a directory that is 50 ms away, beside traffic; needs slapd
   load decide    a decision of 1,000 permission rules, and compiling them
   load direct    the generator against its own backend: the ceiling of this machine
 
   --doorward PATH      the gateway's release binary   (target/release/doorward; left out where it is missing)
   --nginx PATH         (/usr/sbin/nginx)
   --rounds N           (8)      --seconds S    per slice (2)
-  --connections N      (64)     --rate N       requests per second, for `rate` (10000)
+  --connections N      (64)     --rate N       requests per second, at a fixed rate (10000)
+  --logins N           log-ins per second beside them, for `directory` (1000)
   --sessions N         sessions to log in (300)
   --tokens FILE        instead: tokens that live in the store below, one per line …
   --data FOLDER        … a data folder that was filled before
   --users N            users in that store, for `administer` (100000)
+  --only TEXT          of `administer`: the calls whose name has this text in it, such as DELETE
   --results FOLDER     where reports go (bench/results); `none` writes none
 ";
 
@@ -72,6 +78,7 @@ fn run() -> Outcome<()> {
         "rate" => rate::run(&arguments),
         "footprint" | "rss" => footprint::run(&arguments),
         "administer" => administer::run(&arguments),
+        "directory" => directory::run(&arguments),
         "decide" => decide::run(&arguments),
         "direct" => compare::direct(&arguments),
         "help" | "--help" | "-h" => {

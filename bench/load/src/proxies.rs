@@ -1,7 +1,7 @@
 //! The proxies under test as processes: nginx and the gateway, each on the proxy's core, with its settings from
 //! the files in `bench/`.
 //!
-//! Called by `compare`, `rate` and `footprint`. Must never tune one and not the other.
+//! Called by `compare`, `rate`, `footprint`, `administer` and `directory`. Must never tune one and not the other.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -103,10 +103,21 @@ pub(crate) fn start_doorward(
     log: bool,
     data: Option<&Path>,
 ) -> Outcome<Proxy> {
+    start_doorward_with(arguments, upstream, log, data, DOORWARD_SETTINGS)
+}
+
+/// The same by other settings than those of `bench/doorward.toml`, with the same places to be filled in.
+pub(crate) fn start_doorward_with(
+    arguments: &Arguments,
+    upstream: SocketAddr,
+    log: bool,
+    data: Option<&Path>,
+    settings: &str,
+) -> Outcome<Proxy> {
     let folder = Folder::new(if log { "doorward-log" } else { "doorward" })?;
     let address = free_address()?;
     let own_data = folder.path().join("data");
-    let settings = DOORWARD_SETTINGS
+    let settings = settings
         .replace("@LISTEN@", &address.to_string())
         .replace("@DATA@", &data.unwrap_or(&own_data).display().to_string())
         .replace("@UPSTREAM@", &upstream.to_string())

@@ -141,7 +141,7 @@ pub(crate) fn administration(arguments: &Arguments, about: &str, all: &[Administ
     );
     for shown in all {
         let names: Vec<_> = shown.script.kinds().into_iter().map(|kind| kind.described().0).collect();
-        let _infallible = writeln!(text, "| {} | {} |", names.join(", "), traffic(shown));
+        let _infallible = writeln!(text, "| {} | {} |", names.join(", "), traffic(&shown.quiet, &shown.busy));
     }
     text
 }
@@ -151,7 +151,7 @@ pub(crate) fn in_short(shown: &Administered) -> String {
     let kinds = shown.script.kinds();
     let names: Vec<_> = kinds.iter().map(|kind| kind.described().0).collect();
     let alone: Vec<_> = (0..kinds.len()).map(|place| latencies(shown.alone.get(&place))).collect();
-    format!("{}: {}; traffic {}", names.join(", "), alone.join(" / "), traffic(shown))
+    format!("{}: {}; traffic {}", names.join(", "), alone.join(" / "), traffic(&shown.quiet, &shown.busy))
 }
 
 /// Number, median, 99th percentile and maximum, as cells.
@@ -165,19 +165,20 @@ fn latencies(taken: Option<&Vec<Duration>>) -> String {
     format!("{} | {:.2} | {:.2} | {:.2}", sorted.len(), at(0.5), at(0.99), at(1.0))
 }
 
-fn traffic(shown: &Administered) -> String {
-    let [quiet, busy] = [&shown.quiet, &shown.busy].map(|slices| {
+/// Latencies of slices without something and beside it, in pairs, as cells.
+pub(crate) fn traffic(quiet_slices: &[Seen], busy_slices: &[Seen]) -> String {
+    let [quiet, busy] = [quiet_slices, busy_slices].map(|slices| {
         let mut latency = Histogram::default();
         slices.iter().for_each(|seen| latency.merge(&seen.latency));
         latency
     });
     let micros = |latency: &Histogram, share| latency.quantile(share).as_secs_f64() * 1e6;
-    let [each_quiet, each_busy] = [&shown.quiet, &shown.busy]
+    let [each_quiet, each_busy] = [quiet_slices, busy_slices]
         .map(|slices| slices.iter().map(|seen| micros(&seen.latency, 0.99)).collect::<Vec<_>>());
     let ratios: Vec<_> =
         paired_ratios(&each_busy, &each_quiet).iter().map(|ratio| format!("{ratio:.2}")).collect();
     let of_wall = |part: fn(&Seen) -> Duration| {
-        let sum = |of: fn(&Seen) -> Duration| shown.busy.iter().map(of).sum::<Duration>().as_secs_f64();
+        let sum = |of: fn(&Seen) -> Duration| busy_slices.iter().map(of).sum::<Duration>().as_secs_f64();
         sum(part) / sum(|seen| seen.wall) * 100.0
     };
     format!(

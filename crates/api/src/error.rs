@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use auth::Reason;
 use auth::permission::PermissionError;
+use auth::{Reason, SignFault};
 
 use crate::password::Weakness;
 
@@ -27,6 +27,8 @@ pub enum Error {
     PreconditionFailed,
     /// The kernel said no.
     Kernel(Reason),
+    /// What it was to give cannot be signed. Our own mistake.
+    Unsigned(SignFault),
 }
 
 impl Error {

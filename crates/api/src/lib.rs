@@ -21,6 +21,8 @@ pub mod roles;
 mod services;
 pub mod sessions;
 pub mod setup;
+pub mod signing_keys;
+pub mod tokens;
 pub mod users;
 
 pub use error::Error;

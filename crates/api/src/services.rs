@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::directory::{ChangeError, Snapshot};
 use auth::trust::{Caller, Permit};
-use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher, Somebody};
+use auth::{AuditStore, Change, Event, Kernel, Moment, PasswordHasher, Signatory, Somebody};
 
 use crate::error::Error;
 use crate::password::PasswordJudge;
@@ -19,6 +19,8 @@ pub struct Services {
     pub hasher: Arc<dyn PasswordHasher>,
     /// Judges new passwords.
     pub passwords: Arc<PasswordJudge>,
+    /// Who signs tokens.
+    pub signatory: Arc<dyn Signatory>,
     /// The audit log, to be read.
     pub audit: Arc<dyn AuditStore>,
     /// When this process began to serve.

@@ -5,47 +5,59 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::directory::{Account, ChangeError, Directory, Snapshot};
-use crate::limits::{EVIDENCE_KEPT, MAX_KEYS_SEEN, MAX_TOUCH_BATCH};
-use crate::login::{Guess, Guesses, Outcome, Proven, Remembered, Throttle};
-use crate::realm::{Rejection, Unavailability, Verdict, Verified};
+use crate::directory::{Account, Directory, Snapshot};
+use crate::limits::{EVIDENCE_KEPT, MAX_KEYS_SEEN, MAX_REHEARSALS, MAX_TOUCH_BATCH};
+use crate::login::{Guess, Guesses, Remembered, Throttle};
 use crate::reason::Reason;
 use crate::sessions::{Session, Sessions};
-use crate::store::{AttemptRecord, Change, DirectoryStore, StoreError};
+use crate::store::{DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
 use crate::witness::{Event, Somebody, Witness};
 use crate::words::clock::{Clock, Moment};
-use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
-use crate::words::ids::{KeyId, UserId};
-use crate::words::names::{RealmName, Scope, Username};
-use crate::words::records::{RealmRecord, User};
+use crate::words::credential::{Asserted, AuthMethod, BearerText, Evidence, Password};
+use crate::words::names::{Scope, Username};
 use crate::words::session::EndReason;
 use crate::words::token::{KeyText, SessionToken, TokenHash};
 
+mod assertion;
+mod course;
 mod login;
+mod prove;
+mod recheck;
+mod rehearsal;
 
+pub use course::{Admitted, Course, Opening};
 pub use login::{AtCap, LoggedIn, LoginRequest, SessionCap};
+pub use prove::RealmChoice;
+use recheck::Rechecks;
 
 /// The credentials that a request shows, read but not looked at.
 #[derive(Debug, Default)]
 pub struct Presented {
     /// A session token. `Some(None)`: a value that was never given out.
     pub session: Option<Option<SessionToken>>,
+    /// Whether the request says the session's token a second time, in a way that no page of another site can.
+    pub is_repeated: bool,
     /// A user name and a password for a realm, or the words for why they cannot be read.
     pub password: Option<PresentedPassword>,
     /// A bearer token.
     pub bearer: Option<BearerText>,
     /// An API key. `Some(None)`: a text that was never given out.
     pub key: Option<Option<KeyText>>,
+    /// The fields in which somebody in front of the gateway may say who the user is, where there are any.
+    pub asserted: Option<Asserted>,
+    /// What becomes of the session, and whether one begins.
+    pub course: Course,
 }
 
 /// See [`Presented::password`].
 #[derive(Debug)]
 pub struct PresentedPassword {
-    /// The realm that the request names.
-    pub realm: Box<str>,
+    /// Which realms are asked.
+    pub realm: RealmChoice,
     /// The name as presented.
     pub username: Username,
     /// The password; `None` where nobody can have it (empty, too long), so that it is wrong without being looked at.
@@ -77,15 +89,20 @@ pub struct KernelParts {
 /// The kernel.
 pub struct Kernel {
     parts: KernelParts,
-    /// Until when the use of a key from an address needs no further line.
-    keys_seen: Cache<(KeyId, IpAddr), Moment>,
+    /// Until when the use of a key, or what is said of a user, from an address needs no further line.
+    seen: Cache<([u8; 16], IpAddr), Moment>,
+    /// Who was vouched for when, by realms that are asked again.
+    rechecks: Rechecks,
+    /// The logins that may be rehearsed at once.
+    rehearsals: Semaphore,
 }
 
 impl Kernel {
     /// A kernel of these parts.
     #[must_use]
     pub fn new(parts: KernelParts) -> Self {
-        Self { parts, keys_seen: Cache::new(MAX_KEYS_SEEN) }
+        let (seen, rechecks) = (Cache::new(MAX_KEYS_SEEN), Rechecks::default());
+        Self { parts, seen, rechecks, rehearsals: Semaphore::new(MAX_REHEARSALS) }
     }
 
     /// The clock.
@@ -126,8 +143,9 @@ impl Kernel {
         bytes
     }
 
-    /// Who shows these credentials. The first kind that is present decides: session, password, bearer token, API key. A
-    /// dead session together with a password passes on the password (contract/fusion.md, "Any other request").
+    /// Who shows these credentials. The first kind that is present decides: session, password, bearer token, API key, what
+    /// somebody in front of the gateway says. A dead session together with a password or a bearer token passes on those
+    /// (contract/fusion.md, "Any other request"). The course may end the session that is shown, and begin one.
     ///
     /// `counts` says whether this request is activity that extends the session's idle time.
     ///
@@ -139,26 +157,37 @@ impl Kernel {
         scope: &Scope,
         client: IpAddr,
         counts: bool,
-    ) -> Result<Caller, Reason> {
-        let dead = match presented.session {
-            Some(token) => match self.by_session(token.as_ref(), scope, counts) {
-                Ok(known) => return Ok(Caller::Known(known)),
-                Err(dead) => Some(dead),
-            },
-            None => None,
-        };
-        if let Some(shown) = presented.password {
-            return self.by_password(shown, client).await.map(Caller::Known);
+    ) -> Result<Admitted, Reason> {
+        let Presented { session, is_repeated, password, bearer, key, asserted, course } = presented;
+        let (mut ended, mut dead) = (false, None);
+        if let Some(token) = session {
+            match self.by_session(token.as_ref(), scope, is_repeated, counts && !course.ends()) {
+                Ok(known) if !course.ends() => return Ok(course.admit(known)),
+                Ok(known) => {
+                    self.end(known.session().map_or(&[], std::slice::from_ref), EndReason::Logout, None)
+                        .await?;
+                    ended = true;
+                }
+                Err(Reason::NotRepeated) => return Err(Reason::NotRepeated),
+                Err(reason) => dead = Some(reason),
+            }
         }
-        if let Some(dead) = dead {
+        let (known, proven) = if let Some(shown) = password {
+            let (known, proven) = self.by_password(shown, client).await?;
+            (known, Some(proven))
+        } else if let Some(bearer) = bearer {
+            (self.by_bearer(&bearer, scope, client, counts)?, None)
+        } else if let Some(dead) = dead {
             return Err(dead);
-        }
-        if presented.bearer.is_some() {
-            return Err(Reason::InvalidToken);
-        }
-        match presented.key {
-            Some(key) => self.by_key(key.as_ref(), client).map(Caller::Known),
-            None => Err(Reason::NoCredentials),
+        } else if let Some(key) = key {
+            (self.by_key(key.as_ref(), client)?, None)
+        } else {
+            let asserted = asserted.ok_or(Reason::NoCredentials)?;
+            (self.by_assertion(asserted, client).await?, None)
+        };
+        match course.opening() {
+            Some(opening) => self.admit_for_longer(known, proven, scope, opening, ended).await,
+            None => Ok(Admitted { ended, ..Caller::Known(known).into() }),
         }
     }
 
@@ -169,6 +198,7 @@ impl Kernel {
         let what = match reason {
             Reason::SessionUnknown => "session",
             Reason::UnknownKey => "key",
+            Reason::InvalidToken => "token",
             _ => return None,
         };
         match self.parts.guesses.count(client) {
@@ -186,80 +216,72 @@ impl Kernel {
         let now = self.parts.clock.now();
         let known = Authenticated::by_key(&self.parts.directory.present(), &hash, now)?;
         if let Some(compiled) = known.key() {
-            self.note_use(&known, compiled.key.id, client, now);
+            self.note_use(&known, *compiled.key.id.as_bytes(), client, now);
         }
         Ok(known)
     }
 
-    /// Tells of a key that an address shows for the first time in a while.
-    fn note_use(&self, known: &Authenticated, key: KeyId, client: IpAddr, now: Moment) {
-        if self.keys_seen.get(&(key, client)).is_some_and(|until| now < until) {
+    /// Tells of a credential that an address shows for the first time in a while; `shown` is its public id.
+    fn note_use(&self, known: &Authenticated, shown: [u8; 16], client: IpAddr, now: Moment) {
+        if self.seen.get(&(shown, client)).is_some_and(|until| now < until) {
             return;
         }
-        self.keys_seen.insert((key, client), now.plus(EVIDENCE_KEPT));
+        self.seen.insert((shown, client), now.plus(EVIDENCE_KEPT));
         let user = &known.account().user;
         self.parts.witness.note(&Event::Verified {
             user: user.id,
             username: Box::from(user.username.shown()),
             realm: Box::from(user.realm.as_str()),
             address: client,
-            method: AuthMethod::ApiKey,
-            key: Some(key),
+            method: known.method(),
+            key: known.key().map(|compiled| compiled.key.id),
         });
     }
 
+    /// By a session's token. One that asks its clients to repeat the token counts only for a request that does.
     fn by_session(
         &self,
         token: Option<&SessionToken>,
         scope: &Scope,
+        is_repeated: bool,
         counts: bool,
     ) -> Result<Authenticated, Reason> {
         let token = token.ok_or(Reason::SessionUnknown)?.hash();
+        self.by_hash(&token, scope, is_repeated, counts)
+    }
+
+    /// By a bearer token: one of a session, or an API key (RFC 6750 section 2.1).
+    fn by_bearer(
+        &self,
+        bearer: &BearerText,
+        scope: &Scope,
+        client: IpAddr,
+        counts: bool,
+    ) -> Result<Authenticated, Reason> {
+        if let Some(key) = KeyText::presented(bearer.expose()) {
+            return self.by_key(Some(&key), client);
+        }
+        let known = self.by_hash(&bearer.hash(), scope, true, counts);
+        known.map_err(|_| Reason::InvalidToken)
+    }
+
+    fn by_hash(
+        &self,
+        token: &TokenHash,
+        scope: &Scope,
+        is_repeated: bool,
+        counts: bool,
+    ) -> Result<Authenticated, Reason> {
         let now = self.parts.clock.now();
         let snapshot = self.parts.directory.present();
-        let known = Authenticated::by_session(&self.parts.sessions, &snapshot, &token, scope, now)?;
+        let known = Authenticated::by_session(&self.parts.sessions, &snapshot, token, scope, now)?;
+        if !is_repeated && known.session().is_some_and(|session| session.is_guarded) {
+            return Err(Reason::NotRepeated);
+        }
         if counts && let Some(session) = known.session() {
             self.parts.sessions.touch(session, now);
         }
         Ok(known)
-    }
-
-    async fn by_password(&self, shown: PresentedPassword, client: IpAddr) -> Result<Authenticated, Reason> {
-        let now = self.parts.clock.now();
-        let PresentedPassword { realm, username, password } = shown;
-        let refused = |reason| self.refused(&realm, &username, client, reason);
-        self.realm_in_force(&realm).map_err(refused)?;
-        let Some(password) = password else {
-            return Err(refused(Reason::WrongPassword));
-        };
-        let proven = match self.recall(&realm, &username, &password) {
-            Some(proven) => proven,
-            None => {
-                let evidence = Evidence::Password { username, password };
-                let proven = self.prove(&realm, &evidence, client, AuthMethod::Basic).await?;
-                let Evidence::Password { username, password } = &evidence;
-                self.parts.remembered.remember(&realm, username, password, &proven, now);
-                self.parts.witness.note(&Event::Verified {
-                    user: proven.account.user.id,
-                    username: Box::from(username.shown()),
-                    realm: realm.clone(),
-                    address: client,
-                    method: AuthMethod::Basic,
-                    key: None,
-                });
-                proven
-            }
-        };
-        let known = Authenticated::by_secret(&self.parts.directory.present(), &proven, AuthMethod::Basic);
-        known.map_err(|reason| self.refused(&realm, &proven.account.user.username, client, reason))
-    }
-
-    /// What is remembered of this credential.
-    fn recall(&self, realm: &str, username: &Username, password: &Password) -> Option<Proven> {
-        let snapshot = self.parts.directory.present();
-        let id = UserId::of(&RealmName::parse(realm).ok()?, username);
-        let present = snapshot.account(&id).zip(snapshot.realm(realm));
-        self.parts.remembered.recall(realm, username, password, present, self.parts.clock.now())
     }
 
     /// Confirms that `password` is this user's, as a login would and under the same throttle.
@@ -273,8 +295,9 @@ impl Kernel {
         client: IpAddr,
     ) -> Result<(), Reason> {
         let password = Password::presented(password).ok_or(Reason::WrongPassword)?;
+        let realm = RealmChoice::Named(Box::from(account.user.realm.as_str()));
         let evidence = Evidence::Password { username: account.user.username.clone(), password };
-        self.prove(account.user.realm.as_str(), &evidence, client, AuthMethod::Password).await.map(|_| ())
+        self.prove(&realm, &evidence, client, AuthMethod::Password).await.map(|_| ())
     }
 
     /// Ends the session of this token, if there is one here. Its end is on disk when this resolves.
@@ -285,6 +308,25 @@ impl Kernel {
         let shown = self.shown(std::slice::from_ref(token), scope);
         self.end(&shown, EndReason::Logout, None).await?;
         Ok(shown.into_iter().next())
+    }
+
+    /// Ends the session of this bearer token, if there is one here. Its end is on disk when this resolves.
+    ///
+    /// # Errors
+    /// [`Reason::StoreFailed`]: do not say that it is done.
+    pub async fn revoke(&self, bearer: &BearerText, scope: &Scope) -> Result<Option<Arc<Session>>, Reason> {
+        let shown = self.sessions().table().find(&bearer.hash()).filter(|session| session.scope == *scope);
+        self.end(shown.as_slice(), EndReason::Logout, None).await?;
+        Ok(shown)
+    }
+
+    /// Whose session this bearer token is of, where it counts here now: for others who ask. Being asked about is no activity.
+    #[must_use]
+    pub fn introspect(&self, bearer: &BearerText, scope: &Scope) -> Option<(Arc<Session>, Arc<Account>)> {
+        let (sessions, snapshot) = (self.sessions(), self.parts.directory.present());
+        let now = self.parts.clock.now();
+        let known = Authenticated::by_session(sessions, &snapshot, &bearer.hash(), scope, now).ok()?;
+        Some((Arc::clone(known.session()?), Arc::clone(known.account())))
     }
 
     /// Ends sessions; how many were live. `by` is who asked for it, if it was not their own user who did.
@@ -377,57 +419,6 @@ impl Kernel {
         reason
     }
 
-    /// Shows evidence to the realm, under the throttle; a refusal is told to the witness.
-    async fn prove(
-        &self,
-        realm: &str,
-        evidence: &Evidence,
-        client: IpAddr,
-        method: AuthMethod,
-    ) -> Result<Proven, Reason> {
-        let Evidence::Password { username, .. } = evidence;
-        let proven = self.look(realm, evidence, client, method).await;
-        proven.map_err(|reason| self.refused(realm, username, client, reason))
-    }
-
-    /// Shows evidence to the realm, under the throttle. Failures are on disk before the client hears of them.
-    async fn look(
-        &self,
-        realm: &str,
-        evidence: &Evidence,
-        client: IpAddr,
-        method: AuthMethod,
-    ) -> Result<Proven, Reason> {
-        let Evidence::Password { username, password } = evidence;
-        let ticket = self
-            .parts
-            .throttle
-            .admit(realm, username, client)
-            .await
-            .map_err(|retry_after| Reason::TooManyAttempts { retry_after })?;
-        // The same Basic credential in many requests at once: those who waited need no look of their own.
-        if method == AuthMethod::Basic
-            && ticket.waited()
-            && let Some(proven) = self.recall(realm, username, password)
-        {
-            ticket.settle(&Outcome::Void);
-            return Ok(proven);
-        }
-        // What is proven is proven of the user as he was before anybody looked.
-        let before = self.parts.directory.held();
-        let result = match verify(&before, realm, evidence).await {
-            Ok((realm, verified)) => self.account_of(&before, realm, verified).await,
-            Err(reason) => Err(reason),
-        };
-        let outcome = match &result {
-            Ok(_) => Outcome::Success,
-            Err(Reason::RealmUnavailable(_) | Reason::StoreFailed) => Outcome::Void,
-            Err(_) => Outcome::Failure,
-        };
-        self.write_attempts(ticket.settle(&outcome)).await?;
-        result
-    }
-
     /// Forgets the throttle's counters that free nobody and lock nobody out, in memory and on disk; how many on disk.
     /// Called from time to time by the binary's housekeeping.
     ///
@@ -464,72 +455,5 @@ impl Kernel {
         self.parts.throttle.replace_counters(attempts);
         sessions.finish(ends).await?;
         Ok(count)
-    }
-
-    async fn write_attempts(&self, attempts: Vec<AttemptRecord>) -> Result<(), Reason> {
-        if attempts.is_empty() {
-            return Ok(());
-        }
-        self.parts.store.put_attempts(attempts).await.map_err(|_| Reason::StoreFailed)
-    }
-
-    /// The account behind a verified user, if it is still the one that was verified; writes down a costlier hash of the
-    /// password where the realm made one. `realm` vouched, as it was `before` anybody looked.
-    async fn account_of(
-        &self,
-        before: &Snapshot,
-        realm: RealmRecord,
-        verified: Verified,
-    ) -> Result<Proven, Reason> {
-        let id = UserId::of(&realm.name, &verified.username);
-        let account = before.account(&id).cloned().ok_or(Reason::UnknownUser)?;
-        let proven = Proven { account, realm: Arc::new(realm) };
-        let still = |snapshot: &Snapshot| {
-            let present = snapshot.account(&id).ok_or(Reason::UnknownUser)?;
-            let state = snapshot.realm(proven.realm.name.as_str()).ok_or(Reason::UnknownRealm)?;
-            let holds = proven.holds_for(present, state);
-            holds.then(|| Arc::clone(present)).ok_or(Reason::WrongPassword)
-        };
-        let of = |account| Proven { account, realm: Arc::clone(&proven.realm) };
-        let account = still(&self.parts.directory.present())?;
-        if !account.user.enabled {
-            return Err(Reason::UserDisabled);
-        }
-        let Some(rehashed) = verified.rehashed else {
-            return Ok(of(account));
-        };
-        let changed = self
-            .parts
-            .directory
-            .amend(|snapshot| {
-                let user = User { password: Some(rehashed), ..still(snapshot)?.user.clone() };
-                Ok((vec![Change::PutUser(Box::new(user))], ()))
-            })
-            .await;
-        match changed {
-            Ok(()) => {}
-            Err(ChangeError::Refused(reason)) => return Err(reason),
-            // The login is good all the same; the next one tries again.
-            Err(ChangeError::Store(_)) => return Ok(of(account)),
-        }
-        Ok(of(still(&self.parts.directory.present())?))
-    }
-}
-
-/// Asks the realm of this name, as it is in `directory`.
-async fn verify(
-    directory: &Snapshot,
-    name: &str,
-    evidence: &Evidence,
-) -> Result<(RealmRecord, Verified), Reason> {
-    let state = directory.realm(name).ok_or(Reason::UnknownRealm)?;
-    match state.realm.verify(evidence, directory).await {
-        Verdict::Verified(verified) => Ok((state.record.clone(), verified)),
-        Verdict::NotMine => Err(Reason::UnknownUser),
-        Verdict::Rejected(Rejection::WrongPassword) => Err(Reason::WrongPassword),
-        Verdict::Rejected(Rejection::Disabled) => Err(Reason::UserDisabled),
-        Verdict::Unavailable(Unavailability(why)) => Err(Reason::RealmUnavailable(why)),
-        // A password login has one leg: a realm that asks for more cannot be used this way.
-        Verdict::Challenge(_) => Err(Reason::RealmUnavailable("the realm asks for a second leg")),
     }
 }

@@ -17,6 +17,7 @@ pub mod permission;
 mod realm;
 mod reason;
 pub mod sessions;
+mod signing;
 mod store;
 pub mod trust;
 mod witness;
@@ -24,21 +25,27 @@ mod words;
 
 pub use audit::Ledger;
 pub use kernel::{
-    AtCap, Kernel, KernelParts, LoggedIn, LoginRequest, Presented, PresentedPassword, SessionCap,
+    Admitted, AtCap, Course, Kernel, KernelParts, LoggedIn, LoginRequest, Opening, Presented,
+    PresentedPassword, RealmChoice, SessionCap,
 };
 pub use realm::{
-    PasswordHasher, Realm, RealmFault, RealmMaker, Rejection, Unavailability, Unmakeable, Verdict, Verified,
+    PasswordHasher, Realm, RealmFault, RealmMaker, Recheck, Rehearsal, RehearsedStep, Rejection, Standing,
+    Unavailability, Unmakeable, UserRecords, Verdict, Verified,
 };
 pub use reason::Reason;
+pub use signing::{Audience, AudienceFault, BearerClaims, Rotation, RotationFault, SignFault, Signatory};
 pub use store::{
     AttemptRecord, AuditStore, Change, DirectoryImage, DirectoryStore, Pending, SessionStore, StoreError,
 };
 pub use witness::{Event, Nobody, Somebody, Witness, Witnesses};
 pub use words::audit::{AuditEntry, AuditFilter, AuditHash, AuditRecord};
 pub use words::clock::{Clock, Moment, MomentFault};
-pub use words::credential::{AuthMethod, BearerText, Evidence, Password, PasswordHash};
+pub use words::credential::{Asserted, AuthMethod, BearerText, Evidence, Password, PasswordHash};
 pub use words::ids::{IdFault, KeyId, SessionId, UserId};
+pub use words::key_ring::{
+    KeyRing, KeyRingFault, KeyState, PrivateKey, PublicKey, SigningAlgorithm, SigningKey,
+};
 pub use words::names::{AppName, NameFault, RealmName, RoleName, Scope, Username};
-pub use words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
+pub use words::records::{ApiKey, App, Attribute, Initialised, RealmRecord, Role, User, Vouched};
 pub use words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
 pub use words::token::{KeyText, SessionToken, TokenHash};

@@ -65,3 +65,28 @@ pub const MAX_KEYS_PER_USER: usize = 64;
 pub const MAX_CONFIG_BYTES: usize = 64 * 1024;
 /// Roles of one user at the most.
 pub const MAX_ROLES_PER_USER: usize = 256;
+/// What a realm says of one user beside his name and roles: attributes at the most.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Bytes of one such attribute, and of its name, at the most.
+pub const MAX_ATTRIBUTE_BYTES: usize = 1_024;
+/// Bytes of one header field in which somebody in front of the gateway says who the user is, or what his groups are; longer
+/// ones are refused.
+pub const MAX_ASSERTED_BYTES: usize = 16 * 1024;
+/// How many users a realm is asked about at once when it is asked again.
+pub const MAX_RECHECKED_AT_ONCE: usize = 64;
+/// How many logins are rehearsed at once; each has connections of its own.
+pub const MAX_REHEARSALS: usize = 4;
+/// How many users one change of the directory takes out at once.
+pub const MAX_USERS_IN_CHANGE: usize = 256;
+/// Signing keys that are kept at once: one that signs, one that will, and those whose tokens may still live.
+pub const MAX_SIGNING_KEYS: usize = 16;
+/// Bytes of a signing key's id at the most; a thumbprint (RFC 7638) of SHA-256 has 43.
+pub const MAX_KEY_ID_BYTES: usize = 64;
+/// Bytes of a private key at the most, as PKCS#8; one for P-256 has 138.
+pub const MAX_PRIVATE_KEY_BYTES: usize = 1_024;
+/// Bytes of the audience of an identity token at the most.
+pub const MAX_AUDIENCE_BYTES: usize = 1_024;
+/// The shortest life of an identity token.
+pub const MIN_IDENTITY_LIFETIME: Duration = Duration::from_secs(10);
+/// The longest life of an identity token.
+pub const MAX_IDENTITY_LIFETIME: Duration = Duration::from_secs(5 * 60);

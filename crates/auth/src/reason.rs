@@ -1,7 +1,9 @@
 //! Why somebody was not let in: rich inside, for the log; the dialects say a terse answer for each outside.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::realm::Rejection;
 use crate::words::session::EndReason;
 
 /// Every way in which the kernel says no. Dialects match on it without a wildcard, so that a new one gets its answer.
@@ -28,13 +30,23 @@ pub enum Reason {
     /// The realm is switched off.
     RealmDisabled,
     /// The realm could not be asked; never counted as an attempt.
-    RealmUnavailable(&'static str),
+    RealmUnavailable(Cow<'static, str>),
     /// No such user.
     UnknownUser,
     /// The wrong password.
     WrongPassword,
     /// The right password of a user who is not enabled.
     UserDisabled,
+    /// His realm says that his account was for a time that is over.
+    AccountExpired,
+    /// His realm says that his account is locked.
+    AccountLocked,
+    /// His realm says that his password is too old.
+    PasswordExpired,
+    /// His realm wants him to choose another password first.
+    MustChangePassword,
+    /// His realm does not let him in at this time, or from here.
+    LoginNotAllowed,
     /// Too many failures before; when the next attempt is looked at.
     TooManyAttempts {
         /// Wait this long; more than zero.
@@ -52,6 +64,8 @@ pub enum Reason {
     UnknownApp,
     /// The session is too old for what was asked: show the password again.
     NotRecent,
+    /// The session asks its clients to say its token a second time, and this one did not.
+    NotRepeated,
     /// Known, but no permission covers the request.
     Forbidden,
     /// A page of another site tried to use the client's cookie for a change.
@@ -61,6 +75,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// More about it for the operator, where there is more.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::MalformedCredentials(what) => Some(what),
+            Self::RealmUnavailable(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// The stable word for logs, audit and metrics.
     #[must_use]
     pub const fn reason_id(&self) -> &'static str {
@@ -79,6 +103,11 @@ impl Reason {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
             Self::UserDisabled => "user_disabled",
+            Self::AccountExpired => "account_expired",
+            Self::AccountLocked => "account_locked",
+            Self::PasswordExpired => "password_expired",
+            Self::MustChangePassword => "password_must_change",
+            Self::LoginNotAllowed => "login_not_allowed",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::InvalidToken => "invalid_token",
             Self::UnknownKey => "unknown_key",
@@ -86,9 +115,24 @@ impl Reason {
             Self::TooManySessions => "too_many_sessions",
             Self::UnknownApp => "unknown_app",
             Self::NotRecent => "not_recent",
+            Self::NotRepeated => "not_repeated",
             Self::Forbidden => "forbidden",
             Self::CrossSite => "cross_site",
             Self::StoreFailed => "store_failed",
+        }
+    }
+}
+
+impl From<Rejection> for Reason {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::WrongPassword => Self::WrongPassword,
+            Rejection::Disabled => Self::UserDisabled,
+            Rejection::Expired => Self::AccountExpired,
+            Rejection::Locked => Self::AccountLocked,
+            Rejection::PasswordExpired => Self::PasswordExpired,
+            Rejection::MustChangePassword => Self::MustChangePassword,
+            Rejection::NotAllowed => Self::LoginNotAllowed,
         }
     }
 }

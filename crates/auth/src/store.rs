@@ -8,6 +8,7 @@ use std::pin::Pin;
 use crate::words::audit::{AuditEntry, AuditFilter, AuditRecord};
 use crate::words::clock::Moment;
 use crate::words::ids::{KeyId, UserId};
+use crate::words::key_ring::KeyRing;
 use crate::words::names::{AppName, RealmName, RoleName};
 use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
 use crate::words::session::{Ended, SessionRecord};
@@ -69,6 +70,8 @@ pub enum Change {
     DeleteKey(KeyId),
     /// Notes that the installation is set up.
     Initialise(Initialised),
+    /// Keeps these signing keys in place of those before.
+    PutKeyRing(Box<KeyRing>),
 }
 
 /// The directory as loaded at the start.
@@ -86,6 +89,8 @@ pub struct DirectoryImage {
     pub keys: Vec<ApiKey>,
     /// Set once the installation was set up.
     pub initialised: Option<Initialised>,
+    /// The signing keys, once there are some.
+    pub key_ring: Option<KeyRing>,
 }
 
 /// The throttle's memory of one key, so that a crash clears no counter (security.md case 15).

@@ -120,6 +120,19 @@ pub enum Event {
         /// What it is after the change, as far as it is no secret.
         detail: Box<str>,
     },
+    /// Somebody did something that changed nothing here, and that others should know of.
+    Performed {
+        /// Who did it.
+        by: Option<Somebody>,
+        /// Where he did it from.
+        address: IpAddr,
+        /// The operation: `realm.test` …
+        operation: &'static str,
+        /// What it was done to: its id.
+        subject: Box<str>,
+        /// More about it, as far as it is no secret.
+        detail: Box<str>,
+    },
     /// Something that an operator did: started, stopped, read settings, restored a backup.
     Operated {
         /// What: `server.start`, `settings.reload` …
@@ -151,6 +164,7 @@ impl Event {
             Self::SessionEnded { .. } => "session_ended",
             Self::Denied { .. } => "denied",
             Self::DirectoryChanged { .. } => "directory_changed",
+            Self::Performed { .. } => "performed",
             Self::Operated { .. } => "operated",
             Self::Repeated { .. } => "failures_repeated",
         }
@@ -197,6 +211,7 @@ impl Event {
             Self::LoginFailed { realm, username, address, reason } => {
                 fields.say("user.name", username).say("realm.name", realm);
                 fields.say("client.address", address).say("reason", reason.reason_id());
+                fields.may_say("detail", reason.detail());
             }
             Self::Guessing { address, what } => {
                 fields.say("client.address", address).say("what", what);
@@ -216,6 +231,10 @@ impl Event {
                 fields.by(by.as_ref()).may_say("client.address", *address);
                 fields.say("operation", operation).say("subject", subject);
                 fields.may_say("detail", Some(&**detail).filter(|detail| !detail.is_empty()));
+            }
+            Self::Performed { by, address, operation, subject, detail } => {
+                fields.by(by.as_ref()).say("client.address", address);
+                fields.say("operation", operation).say("subject", subject).say("detail", detail);
             }
             Self::Operated { operation, detail } => {
                 fields.say("operation", operation);

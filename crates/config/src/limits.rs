@@ -65,8 +65,20 @@ pub const MAX_SESSION_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub const MAX_SESSIONS_PER_USER: u64 = 1_000_000;
 /// Entries of `no_refresh`; each request is compared with all of them.
 pub const MAX_NO_REFRESH: usize = 64;
+/// Entries of `attribute_headers` of one mount at the most; each is looked for in every request that is forwarded.
+pub const MAX_ATTRIBUTE_HEADERS: usize = 16;
+/// Longest name of a header field in `attribute_headers` and `identity_token`, in bytes.
+pub const MAX_HEADER_NAME_BYTES: usize = 64;
+/// Longest `issuer`, in bytes.
+pub const MAX_ISSUER_BYTES: usize = 256;
 /// Longest name in `no_refresh_query`, in bytes.
 pub const MAX_QUERY_NAME_BYTES: usize = 64;
+/// Longest name in `session_scope`, in bytes.
+pub const MAX_SCOPE_BYTES: usize = 64;
+/// Entries of `profiles` of one mount at the most; each login looks through them.
+pub const MAX_PROFILES: usize = 64;
+/// Longest name of a profile, in bytes.
+pub const MAX_PROFILE_BYTES: usize = 255;
 /// Shortest and longest wait for a backend.
 pub const UPSTREAM_TIMEOUT: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 60 * 60));

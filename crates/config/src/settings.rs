@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use auth::RealmName;
+use auth::{RealmName, SigningAlgorithm};
 use ipnet::IpNet;
 
 use crate::document::reader::{Reader, Taken};
@@ -13,6 +13,7 @@ use crate::environment::{Environment, System, reason};
 use crate::limits::{MAX_MOUNTS, MAX_REALMS, MAX_SETTINGS_BYTES, MAX_TRUSTED_PROXIES, MAX_WORKERS};
 use crate::mistake::{COMMAND_LINE, Mistakes, Place, Report};
 use crate::sections::audit::{self, Audit};
+use crate::sections::identity_token;
 use crate::sections::listen::{self, Listen, Surroundings};
 use crate::sections::login::{self, Login};
 use crate::sections::logs::{self, Log};
@@ -38,6 +39,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Where administration listens apart from the clients; `None` = on the same listeners.
     pub admin: Option<SocketAddr>,
+    /// What the `iss` of every token says that the gateway signs; `doorward` by default.
+    pub issuer: String,
+    /// How tokens are signed with keys that are made from now on; ES256 by default.
+    pub signing_algorithm: SigningAlgorithm,
     /// `[login]`.
     pub login: Login,
     /// `[log]`.
@@ -186,6 +191,8 @@ fn read_all(mut top: Reader<'_>, surroundings: Surroundings<'_>, overrides: &Ove
         workers: u16::try_from(top.take_integer("workers", 0..=MAX_WORKERS).or(0)).unwrap_or(0),
         trusted_proxies: trusted_proxies(&mut top),
         admin: top.take_parsed("admin", parse_listen_address).given(),
+        issuer: identity_token::read_issuer(&mut top),
+        signing_algorithm: identity_token::read_algorithm(&mut top),
         login: Login::default(),
         log: Log::default(),
         audit: Audit::default(),

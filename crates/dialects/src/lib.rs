@@ -7,10 +7,17 @@
 //! Read first: `fusion/dialect.rs`, then `fusion/refusals.rs`.
 
 mod basic;
+mod form;
 mod fusion;
+mod ovirt;
 mod plain;
 
 pub use fusion::{
-    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, Listed, OwnEndpoints, SameSite, SecureWhen,
+    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, KeySet, Listed, OwnEndpoints, SameSite,
+    SecureWhen, Tokens, TokensParts,
 };
-pub use plain::Reserved;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use ovirt::fuzzing;
+pub use ovirt::{Ovirt, OvirtParts, Profiles, Sso, SsoParts};
+pub use plain::{Plain, PlainParts, Reserved, ReservedParts};

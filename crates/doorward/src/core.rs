@@ -17,6 +17,7 @@ use auth::{
 };
 use config::{Login, Settings};
 use realm_native::{HashPool, HashSettings};
+use signer::Signer;
 use store_embedded::EmbeddedStore;
 
 use crate::clock::HouseClock;
@@ -45,8 +46,10 @@ impl Core {
         );
         let failed = |error: auth::StoreError| in_store(&settings.data, &error);
         let hasher = Arc::new(HashPool::start(hash_settings(&settings.login)).map_err(Failure::because)?);
-        let maker: Arc<dyn RealmMaker> = Arc::new(Maker::new(Arc::clone(&hasher)));
         let given_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let office = tokio::runtime::Handle::current();
+        let maker: Arc<dyn RealmMaker> =
+            Arc::new(Maker::new(Arc::clone(&hasher), office, Arc::clone(&given_clock)));
         let audit: Arc<dyn AuditStore> = Arc::clone(&store) as _;
         let newest_line = newest(&*audit).await.map_err(failed)?;
         let ledger = Arc::new(Ledger::new(Arc::clone(&audit), Arc::clone(&given_clock)));
@@ -81,10 +84,14 @@ impl Core {
             kernel: Arc::clone(&kernel),
             hasher,
             passwords: Arc::new(PasswordJudge::new(password_policy(&settings.login))),
+            signatory: Arc::new(Signer::new(&settings.issuer, Arc::clone(&clock) as _)),
             audit,
             started: clock.now(),
             version: env!("CARGO_PKG_VERSION"),
         };
+        api::signing_keys::keep::run(&services, settings.signing_algorithm)
+            .await
+            .map_err(|error| Failure::because(format!("the signing keys cannot be made: {error:?}")))?;
         Ok(Self { store, kernel, services, log, ledger, newest_line, loaded_sessions })
     }
 
@@ -118,7 +125,7 @@ pub(crate) async fn snapshot(
     if !image.realms.iter().any(|realm| realm.name == native) {
         image.realms.push(native_realm(since));
     }
-    Ok(Snapshot::new(image, built_in_roles(since), settings_realms(settings, maker, since), maker))
+    Ok(Snapshot::new(image, built_in_roles(since), settings_realms(settings, maker, since, None), maker))
 }
 
 /// The realm that is there without being mentioned.
@@ -151,16 +158,24 @@ fn latest(sessions: &Sessions, snapshot: &Snapshot, attempts: &[AttemptRecord]) 
     latest
 }
 
-/// The realms that stand in the settings. Those that cannot be made were refused when the settings were checked.
+/// The realms that stand in the settings. Those that cannot be made were refused when the settings were checked; those that are
+/// in force `before` and are made of the same are taken over, with their connections.
 pub(crate) fn settings_realms(
     settings: &Settings,
     maker: &dyn RealmMaker,
     since: Moment,
+    before: Option<&Snapshot>,
 ) -> HashMap<RealmName, RealmState> {
     let written = settings.realms.iter().filter(|realm| !realm.key().is_empty());
     let state = |realm: &config::Realm| {
         let record = realm_record(realm, since);
-        let realm = maker.make(&record).unwrap_or_else(|_| Arc::new(Unmakeable));
+        let is_same = |old: &&RealmState| {
+            old.in_settings && old.record.kind == record.kind && old.record.config == record.config
+        };
+        let realm = match before.and_then(|before| before.realm(record.name.as_str())).filter(is_same) {
+            Some(old) => Arc::clone(&old.realm),
+            None => maker.make(&record).unwrap_or_else(|_| Arc::new(Unmakeable)),
+        };
         (record.name.clone(), RealmState { record, in_settings: true, realm })
     };
     written.map(state).collect()

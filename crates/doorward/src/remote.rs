@@ -97,6 +97,17 @@ impl Remote {
         self.exchange(method, path, query, body).map(|(told, _)| told)
     }
 
+    /// Asks for something at the server's root, beside the mounts.
+    pub(crate) fn ask_at_root(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        let place = format!("{}{path}", root(&self.base));
+        self.exchange_at(method, &place, query, None).map(|(told, _)| told)
+    }
+
     /// As [`ask`](Self::ask); and whether the answer names a next page.
     fn exchange(
         &self,
@@ -105,7 +116,17 @@ impl Remote {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<(Value, bool), Failure> {
-        let mut url = format!("{}{path}?realmName={}", self.base, escape(&self.realm));
+        self.exchange_at(method, &format!("{}{path}", self.base), query, body)
+    }
+
+    fn exchange_at(
+        &self,
+        method: Method,
+        place: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(Value, bool), Failure> {
+        let mut url = format!("{place}?realmName={}", escape(&self.realm));
         for (name, value) in query {
             url.push_str(&format!("&{name}={}", escape(value)));
         }
@@ -183,6 +204,12 @@ impl Remote {
     }
 }
 
+/// The server of a URL, without its path.
+fn root(url: &str) -> &str {
+    let server = url.find("://").map_or(0, |at| at + 3);
+    url[server..].find('/').map_or(url, |at| &url[..server + at])
+}
+
 fn said(status: u16, told: &Value) -> String {
     let code = told["code"].as_str().unwrap_or("no code");
     match (told["field"].as_str(), told["message"].as_str()) {
@@ -237,6 +264,6 @@ pub(crate) fn print(json: bool, values: &[Value], columns: &[(&str, &str)]) {
 }
 
 /// A character as a terminal may see it: names come from strangers.
-fn printable(c: char) -> Vec<char> {
+pub(crate) fn printable(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }

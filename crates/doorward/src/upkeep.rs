@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use api::{Services, signing_keys};
 use auth::limits::{MAX_TOUCH_BATCH, SWEEP_INTERVAL, TOUCH_INTERVAL};
-use auth::{AuditStore, Event, Kernel, Ledger};
+use auth::{AuditStore, Event, Kernel, Ledger, SigningAlgorithm};
 use serde_json::json;
 
 use crate::core::Core;
@@ -17,9 +18,15 @@ use crate::log::{Level, Log};
 /// Between two looks for lines of the audit log that are too old.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// Between two looks for users whom their realm is to be asked about again.
+const SHORTEST_RECHECK_PAUSE: Duration = Duration::from_millis(250);
+/// Also where no realm wants to be asked: another may be made any time.
+const LONGEST_RECHECK_PAUSE: Duration = Duration::from_secs(30);
+
 /// What housekeeping works on.
 pub(crate) struct Upkeep {
     kernel: Arc<Kernel>,
+    services: Services,
     audit: Arc<dyn AuditStore>,
     ledger: Arc<Ledger>,
     log: Log,
@@ -40,6 +47,7 @@ impl Upkeep {
     pub(crate) fn of(core: &Core, keep: Arc<Keep>) -> Self {
         Self {
             kernel: Arc::clone(&core.kernel),
+            services: core.services.clone(),
             audit: Arc::clone(&core.services.audit),
             ledger: Arc::clone(&core.ledger),
             log: core.log.clone(),
@@ -58,11 +66,27 @@ impl Upkeep {
             }
             self.ledger.settle();
             self.said("sweep", self.kernel.sweep().await);
+            self.said(
+                "keep_keys",
+                signing_keys::keep::run(&self.services, SigningAlgorithm::default()).await,
+            );
             self.said("forget_attempts", self.kernel.forget_attempts().await);
+            self.said("forget_ephemeral", self.kernel.forget_ephemeral().await);
             if sweeps.is_multiple_of(sweeps_between_prunes) {
                 self.prune().await;
             }
             sweeps += 1;
+        }
+    }
+
+    /// Looks again at those whom realms vouched for, until it is aborted. Apart from the rest of the house: realms may take
+    /// their time.
+    pub(crate) async fn go_on_rechecking(self) {
+        loop {
+            let soonest = self.said("recheck", self.kernel.recheck().await).flatten();
+            // Often enough that nobody waits for much longer than the interval that his realm has set.
+            let pause = soonest.map_or(LONGEST_RECHECK_PAUSE, |interval| interval / 4);
+            tokio::time::sleep(pause.clamp(SHORTEST_RECHECK_PAUSE, LONGEST_RECHECK_PAUSE)).await;
         }
     }
 

@@ -1,16 +1,21 @@
 //! The wiring: settings become mounts, dialects and backends. The one file that knows every room by name: removing a
 //! realm, a store or a dialect is removing its folder and its lines here.
 
+mod ovirt;
+mod plain;
+mod tokens;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::Services;
+use api::explain::Place;
 use auth::path::below_mount;
-use auth::permission::Permission;
+use auth::permission::{Matrix, Method, Permission};
 use auth::{AtCap, Moment, RealmFault, RealmMaker as _, Scope, SessionCap, SessionLimits};
 use config::{AtSessionCap, CookieSecure, Dialect as Spoken, Mistakes, Settings, Upstream};
 use dialects::{
-    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, OwnEndpoints, Reserved, SameSite,
+    CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, OwnEndpoints, Plain, Reserved, SameSite,
     SecureWhen,
 };
 use gateway::{Backends, Dialect, Endpoint, House, HouseParts, Journal, Mount, NoRefresh, Route};
@@ -61,14 +66,8 @@ pub(crate) fn doors(settings: &Settings) -> Result<Vec<Door>, Mistakes> {
 /// Says what of the settings this build cannot do, each at its place.
 pub(crate) fn check(settings: &Settings) -> Result<(), Mistakes> {
     let mut report = settings.report();
-    for mount in &settings.mounts {
-        match mount.dialect {
-            Spoken::Fusion(_) => {}
-            Spoken::Ovirt | Spoken::Plain => {
-                let message = format!("the dialect `{}` is not in this version; `fusion` is", mount.dialect);
-                report.add(&format!("{}.dialect", mount.key), message);
-            }
-        }
+    for (key, message) in plain::mistakes(settings) {
+        report.add(&key, message);
     }
     for realm in settings.realms.iter().filter(|realm| !realm.key().is_empty()) {
         if let Err(RealmFault { field, why }) = Judge.make(&realm_record(realm, Moment::default())) {
@@ -89,16 +88,20 @@ pub(crate) fn house(
     check(settings)?;
     let mut report = settings.report();
     let client = tls::client();
-    let mut mounts = vec![reserved()];
+    let mut mounts = vec![plain::reserved(settings, services, setup_token)];
     for one in &settings.mounts {
-        match mount(one, &settings.mounts, services, &client, setup_token) {
+        match mount(one, settings, services, &client, setup_token) {
             Ok(mount) => mounts.push(mount),
             Err((key, message)) => report.add(&format!("{}.{key}", one.key), message),
         }
     }
+    mounts.extend(ovirt::sso_mounts(&settings.mounts, services));
+    // What is wrong with its mount was said above.
+    mounts.extend(tokens::mounts(settings, services, setup_token).unwrap_or_default());
     report.finish()?;
     Ok(House::new(HouseParts {
         kernel: Arc::clone(&services.kernel),
+        signatory: Arc::clone(&services.signatory),
         mounts,
         trusted_proxies: settings.trusted_proxies.clone(),
         separate_administration: settings.admin.is_some(),
@@ -106,39 +109,20 @@ pub(crate) fn house(
     }))
 }
 
-/// What belongs to the gateway on every listener.
-fn reserved() -> Mount {
-    Mount {
-        path: Box::from(Reserved::PATH),
-        scope: Scope::new(Reserved::PATH),
-        dialect: Arc::new(Reserved::new()),
-        routes: Vec::new(),
-        backend: None,
-        strip: false,
-        no_refresh: NoRefresh::default(),
-    }
-}
-
 fn mount(
     mount: &config::Mount,
-    all: &[config::Mount],
+    settings: &Settings,
     services: &Services,
     client: &Arc<ClientConfig>,
     setup_token: Option<&SetupToken>,
 ) -> Result<Mount, (String, String)> {
-    let scope = Scope::new(&mount.path);
-    let dialect: Arc<dyn Dialect> = Arc::new(Fusion::new(FusionParts {
-        services: services.clone(),
-        cookie: cookie(mount),
-        scope: scope.clone(),
-        limits: SessionLimits { idle_timeout: mount.idle_timeout, max_lifetime: mount.max_lifetime },
-        cap: cap(mount),
-        no_refresh_query: mount.no_refresh_query.as_deref().map(Box::from),
-        own: own_endpoints(mount),
-        basic_challenge: mount.basic_challenge,
-        setup_token: setup_token.cloned(),
-        foreknown: foreknowledge(mount, all)?,
-    }));
+    let dialect: Arc<dyn Dialect> = match mount.dialect {
+        Spoken::Ovirt => Arc::new(ovirt::dialect(mount)),
+        Spoken::Plain => Arc::new(plain::dialect(mount, settings)),
+        Spoken::Fusion(_) => {
+            Arc::new(Fusion::new(fusion_parts(mount, &settings.mounts, services, setup_token)?))
+        }
+    };
     let mut routes = Vec::new();
     for (number, one) in mount.routes.iter().enumerate() {
         routes.push(route(one, mount.upstream_timeout, client).map_err(|m| (format!("route[{number}]"), m))?);
@@ -147,17 +131,56 @@ fn mount(
         backends(&mount.upstream, mount.upstream_timeout, client).map_err(|m| ("upstream".to_owned(), m))?;
     Ok(Mount {
         path: Box::from(mount.path.as_str()),
-        scope,
+        scope: scope(mount),
         dialect,
         routes,
         backend: Some(Arc::new(backend)),
         strip: mount.strip,
         no_refresh: NoRefresh::new(&mount.no_refresh),
+        identity_token: mount.identity_token.as_ref().map(tokens::identity),
     })
 }
 
+fn fusion_parts(
+    mount: &config::Mount,
+    all: &[config::Mount],
+    services: &Services,
+    setup_token: Option<&SetupToken>,
+) -> Result<FusionParts, (String, String)> {
+    Ok(FusionParts {
+        services: services.clone(),
+        cookie: cookie(mount),
+        scope: scope(mount),
+        limits: limits(mount),
+        cap: cap(mount),
+        no_refresh_query: mount.no_refresh_query.as_deref().map(Box::from),
+        realms: mount.realms.clone().into(),
+        attribute_fields: attribute_fields(mount),
+        own: own_endpoints(mount),
+        basic_challenge: mount.basic_challenge,
+        setup_token: setup_token.cloned(),
+        foreknown: foreknowledge(mount, all)?,
+    })
+}
+
+/// Where a mount's sessions count: below it, or below all that share its name. Those of `plain` always share.
+fn scope(mount: &config::Mount) -> Scope {
+    let standard = if mount.dialect == Spoken::Plain { Plain::SCOPE } else { &mount.path };
+    Scope::new(mount.session_scope.as_deref().unwrap_or(standard))
+}
+
+fn limits(mount: &config::Mount) -> SessionLimits {
+    SessionLimits { idle_timeout: mount.idle_timeout, max_lifetime: mount.max_lifetime }
+}
+
+/// The header fields that tell a mount's backends what a user's realm says of him.
+fn attribute_fields(mount: &config::Mount) -> Vec<(Box<str>, Box<str>)> {
+    let fields = mount.attribute_headers.iter();
+    fields.map(|(attribute, field)| (Box::from(attribute.as_str()), Box::from(field.as_str()))).collect()
+}
+
 /// Which of our endpoints a mount answers.
-pub(crate) fn own_endpoints(mount: &config::Mount) -> OwnEndpoints {
+fn own_endpoints(mount: &config::Mount) -> OwnEndpoints {
     OwnEndpoints(mount.own.iter().map(|own| own.as_str()).collect())
 }
 
@@ -165,17 +188,16 @@ pub(crate) fn own_endpoints(mount: &config::Mount) -> OwnEndpoints {
 ///
 /// # Errors
 /// The key in the mount that is wrong, and why.
-pub(crate) fn foreknowledge(
-    mount: &config::Mount,
-    all: &[config::Mount],
-) -> Result<Foreknowledge, (String, String)> {
+fn foreknowledge(mount: &config::Mount, all: &[config::Mount]) -> Result<Foreknowledge, (String, String)> {
     let mut routes = Vec::new();
     for (number, one) in mount.routes.iter().enumerate() {
         let rule = rule(one).map_err(|message| (format!("route[{number}]"), message))?;
         routes.push(Route::new(&rule, one.public, None));
     }
-    let paths = all.iter().map(|mount| mount.path.as_str()).chain([Reserved::PATH]);
-    let inner = |path: &str| Some((below_mount(path, &mount.path)?.to_owned(), path.to_owned()));
+    let beside = ovirt::sso_paths(all).into_iter().map(|(path, _)| path);
+    let beside = beside.chain(tokens::paths(all).into_iter().map(str::to_owned));
+    let paths = all.iter().map(|mount| mount.path.clone()).chain([Reserved::PATH.to_owned()]).chain(beside);
+    let inner = |path: String| Some((below_mount(&path, &mount.path)?.to_owned(), path));
     let mut inner: Vec<_> = paths.filter(|path| *path != mount.path).filter_map(inner).collect();
     inner.sort_by_key(|(_, path)| std::cmp::Reverse(path.len()));
     Ok(Arc::new(move |method, below| {
@@ -186,9 +208,38 @@ pub(crate) fn foreknowledge(
     }))
 }
 
+/// What is at a path below `mount`, which is one of `all`, and how its backend reads the path's parameters: for those who have it
+/// explained.
+///
+/// # Errors
+/// As [`foreknowledge`].
+pub(crate) fn place(
+    mount: &config::Mount,
+    all: &[config::Mount],
+    method: Method,
+    below: &str,
+) -> Result<(Place, Matrix), (String, String)> {
+    let foreknown = foreknowledge(mount, all)?;
+    Ok(match mount.dialect {
+        Spoken::Ovirt | Spoken::Plain => {
+            let place = match foreknown(method, below) {
+                Some(Foreknown::OtherMount(path)) => Place::OtherMount(path),
+                Some(Foreknown::Public(rule)) => Place::Public(Some(rule)),
+                None => Place::Permission,
+            };
+            let is_engine = mount.dialect == Spoken::Ovirt;
+            (place, if is_engine { Matrix::Stripped } else { Matrix::Strict })
+        }
+        Spoken::Fusion(_) => {
+            (Fusion::place(&own_endpoints(mount), &foreknown, method, below), Matrix::Strict)
+        }
+    })
+}
+
 fn cap(mount: &config::Mount) -> Option<SessionCap> {
     let then = match mount.at_session_cap {
         AtSessionCap::EndOldest => AtCap::EndOldest,
+        AtSessionCap::EndOldestOfClient => AtCap::EndOldestOfClient,
         AtSessionCap::Refuse => AtCap::Refuse,
     };
     let most = usize::try_from(mount.max_sessions_per_user).unwrap_or(usize::MAX);
@@ -201,7 +252,8 @@ fn route(route: &config::Route, answer: Duration, client: &Arc<ClientConfig>) ->
         None => None,
         Some(upstreams) => Some(Arc::new(backends(upstreams, answer, client)?)),
     };
-    Ok(Route::new(&rule, route.public, backend))
+    let identity = tokens::route_identity(&route.identity_token);
+    Ok(Route::new(&rule, route.public, backend).with_identity(identity))
 }
 
 /// What a route is for, as a permission: matched as strictly.

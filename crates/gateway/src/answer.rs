@@ -1,24 +1,35 @@
 //! An answer that the gateway gives itself. Made by destinations and dialects, written by the way's answer step.
 
+use std::time::Duration;
+
 /// An answer of our own: small, whole, in memory.
 #[derive(Debug)]
 pub struct Answer {
     status: u16,
     fields: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    /// How long anybody may keep it; nobody may where there is nothing.
+    kept: Option<Duration>,
 }
 
 impl Answer {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Vec::new() }
+        Self { status, fields: Vec::new(), body: Vec::new(), kept: None }
     }
 
     /// An answer with this body of this media type.
     #[must_use]
     pub fn with_body(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, fields: vec![("Content-Type", content_type.to_owned())], body }
+        Self { status, fields: vec![("Content-Type", content_type.to_owned())], body, kept: None }
+    }
+
+    /// The same answer, which is for everybody and which everybody may keep for so long, in whole seconds (RFC 9111 section
+    /// 5.2.2). Others are about one client at one time, and nobody keeps them.
+    #[must_use]
+    pub fn kept_by_everybody(self, time: Duration) -> Self {
+        Self { kept: Some(time), ..self }
     }
 
     /// Adds a field. A value that is not a field value (RFC 9110 section 5.5) is left out: what we answer may never
@@ -43,6 +54,14 @@ impl Answer {
     #[must_use]
     pub fn fields(&self) -> &[(&'static str, String)] {
         &self.fields
+    }
+
+    /// What `Cache-Control` says of it (security.md row 31).
+    pub(crate) fn cache_control(&self) -> String {
+        match self.kept {
+            None => "no-store".to_owned(),
+            Some(time) => format!("public, max-age={}", time.as_secs()),
+        }
     }
 
     /// The body.
@@ -93,6 +112,13 @@ pub(crate) const fn phrase(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn asvs_31_nobody_keeps_an_answer_that_does_not_say_so() {
+        assert_eq!(Answer::empty(200).cache_control(), "no-store");
+        let kept = Answer::empty(200).kept_by_everybody(Duration::from_millis(300_999));
+        assert_eq!(kept.cache_control(), "public, max-age=300");
+    }
 
     #[test]
     fn a_value_cannot_become_a_second_answer() {

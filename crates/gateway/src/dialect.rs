@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::Answer;
 use crate::refusal::Refusal;
+use crate::way::Settled;
 use crate::way::clean::Clean;
 
 /// What a dialect makes of a method and a path below its mount.
@@ -42,12 +43,38 @@ pub trait Dialect: Send + Sync {
         &[]
     }
 
+    /// The fields that [`present`](Self::present) reads credentials from, beside those that carry them on every mount. They
+    /// are for us: the backend sees none of them, however spelled.
+    fn credential_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether what a request with this method announces as its body means nothing here, so that nobody waits for it. It is
+    /// not forwarded, and the connection ends with the answer: where the next request would begin, nobody can know.
+    fn is_bodiless(&self, method: Method) -> bool {
+        let _ = method;
+        false
+    }
+
     /// Whether this request is activity that extends the session's idle time; `below` is its path below the mount. Not
     /// asked where the mount's settings say already that it is none.
     fn counts_as_activity(&self, request: &Clean<'_>, below: &str) -> bool;
 
+    /// Tells the client what became of his session along with the answer, whatever it is: calls `field` with the name and the
+    /// value of each field. Asked for every request that reached the mount.
+    fn settle(&self, request: &Clean<'_>, settled: &Settled, field: &mut dyn FnMut(&str, &str)) {
+        let _ = (request, settled, field);
+    }
+
     /// The answer for a request that failed; `request` is what is known of it, if it came that far.
     fn refuse(&self, refusal: &Refusal, request: Option<&Clean<'_>>) -> Answer;
+
+    /// The path that permissions are matched with; `below` is the one below the mount, which it usually is. For mounts of
+    /// endpoints of ours only: what is forwarded is what is judged.
+    fn judged_path<'p>(&self, request: &'p Clean<'_>, below: &'p str) -> &'p str {
+        let _ = request;
+        below
+    }
 
     /// How the backend reads matrix parameters (`;name=value`) in paths.
     fn matrix(&self) -> Matrix;
@@ -60,7 +87,7 @@ pub trait Dialect: Send + Sync {
 
     /// The names of all headers by which this dialect tells anybody who it is. The clients' own copies are removed on
     /// every mount, whatever their spelling.
-    fn identity_names(&self) -> &'static [&'static str];
+    fn identity_names(&self) -> Vec<&str>;
 }
 
 /// What an endpoint of our own asks for before it is performed.

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::permission::{Matcher, Matrix, Method, Pattern, Permission};
-use auth::{Clock, Kernel, Scope};
+use auth::{Clock, Kernel, Scope, Signatory};
 use ipnet::IpNet;
 use rustls::ClientConfig;
 
 use crate::dialect::Dialect;
 use crate::identity::OwnNames;
+use crate::identity_token::{IdentityToken, RouteIdentity};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::upstream::{Address, Upstream};
@@ -28,6 +29,8 @@ static NEXT_BACKEND: AtomicUsize = AtomicUsize::new(0);
 pub struct HouseParts {
     /// The kernel.
     pub kernel: Arc<Kernel>,
+    /// Who signs what backends are told.
+    pub signatory: Arc<dyn Signatory>,
     /// The mounts, in any order; the longest path that fits counts.
     pub mounts: Vec<Mount>,
     /// Peers whose `X-Forwarded-*` is believed.
@@ -41,6 +44,7 @@ pub struct HouseParts {
 /// See [`HouseParts`].
 pub struct House {
     pub(crate) kernel: Arc<Kernel>,
+    pub(crate) signatory: Arc<dyn Signatory>,
     mounts: Vec<(Mount, Option<Pattern>)>,
     trusted_proxies: Vec<IpNet>,
     pub(crate) separate_administration: bool,
@@ -55,10 +59,12 @@ impl House {
         let mut mounts = parts.mounts;
         assert!(!mounts.is_empty(), "the settings refuse a gateway without a mount");
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
-        let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names().iter().copied());
+        let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names());
+        let signed = mounts.iter().flat_map(Mount::identity_tokens).filter_map(IdentityToken::own_name);
         Self {
-            own_names: OwnNames::new(told),
+            own_names: OwnNames::new(told.chain(signed)),
             kernel: parts.kernel,
+            signatory: parts.signatory,
             trusted_proxies: parts.trusted_proxies,
             separate_administration: parts.separate_administration,
             journal: parts.journal,
@@ -128,6 +134,8 @@ pub struct Mount {
     pub strip: bool,
     /// Which of its requests are no activity.
     pub no_refresh: NoRefresh,
+    /// The signed word about who it is that its backends get, if they get one.
+    pub identity_token: Option<IdentityToken>,
 }
 
 impl Mount {
@@ -139,6 +147,20 @@ impl Mount {
     /// Whether the settings let this request extend the session's idle time; the dialect has a say of its own.
     pub(crate) fn counts(&self, method: Method, below: &str) -> bool {
         !self.no_refresh.exempts(method, below)
+    }
+
+    /// The signed word about who it is that a route's backend gets, if it gets one.
+    pub(crate) fn identity_token<'r>(&'r self, route: Option<&'r Route>) -> Option<&'r IdentityToken> {
+        match route.map(|route| &route.identity) {
+            None | Some(RouteIdentity::AsMount) => self.identity_token.as_ref(),
+            Some(RouteIdentity::Off) => None,
+            Some(RouteIdentity::Token(token)) => Some(token),
+        }
+    }
+
+    /// All of them.
+    fn identity_tokens(&self) -> impl Iterator<Item = &IdentityToken> {
+        self.routes.iter().filter_map(|route| self.identity_token(Some(route))).chain(&self.identity_token)
     }
 
     /// Every path that some backend could take for one of this mount; `None` for the mount that takes all.
@@ -188,6 +210,7 @@ pub struct Route {
     pub(crate) public: bool,
     /// Where it goes, if not to the mount's backend.
     pub(crate) backend: Option<Arc<Backends>>,
+    identity: RouteIdentity,
 }
 
 impl Route {
@@ -195,7 +218,14 @@ impl Route {
     /// readings takes it only if both are on it.
     #[must_use]
     pub fn new(rule: &Permission, public: bool, backend: Option<Arc<Backends>>) -> Self {
-        Self { matcher: Matcher::compile([rule]), rule: rule.clone(), public, backend }
+        let (matcher, identity) = (Matcher::compile([rule]), RouteIdentity::AsMount);
+        Self { matcher, rule: rule.clone(), public, backend, identity }
+    }
+
+    /// The same route, whose backends get this signed word about who it is.
+    #[must_use]
+    pub fn with_identity(self, identity: RouteIdentity) -> Self {
+        Self { identity, ..self }
     }
 
     /// The rule by which these routes of a mount open this to everybody, if they do: for those who have it explained.

@@ -69,6 +69,11 @@ pub(crate) fn never_in_trailers(name: &[u8]) -> bool {
         .any(|word| squeezed.contains(word))
 }
 
+/// Whether a backend could read a field of this name as one called `other`.
+pub(crate) fn is_spelled_as(name: &[u8], other: &str) -> bool {
+    letters(name).eq(letters(other.as_bytes()))
+}
+
 fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
     name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase)
 }

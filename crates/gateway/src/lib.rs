@@ -13,6 +13,7 @@ mod dialect;
 mod h1;
 mod house;
 mod identity;
+mod identity_token;
 mod journal;
 mod limits;
 mod query;
@@ -27,8 +28,10 @@ pub use dialect::{Claim, Destination, Dialect, Door, Visit};
 #[doc(hidden)]
 pub use h1::fuzzing;
 pub use house::{Backends, House, HouseParts, Mount, NoRefresh, Route};
+pub use identity_token::{IdentityToken, RouteIdentity};
 pub use journal::{Journal, RequestLine};
 pub use limits::DRAIN_TIME;
 pub use refusal::Refusal;
 pub use serve::{Endpoint, Served, bind_error, serve};
+pub use way::Settled;
 pub use way::clean::Clean;

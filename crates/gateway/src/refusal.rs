@@ -111,11 +111,8 @@ impl Refusal {
                 Some((*what).to_owned())
             }
             Self::Invalid { field, .. } => Some(field.clone().into_owned()),
-            Self::Auth(Reason::MalformedCredentials(what) | Reason::RealmUnavailable(what)) => {
-                Some((*what).to_owned())
-            }
-            Self::Auth(_)
-            | Self::Head { .. }
+            Self::Auth(reason) => reason.detail().map(str::to_owned),
+            Self::Head { .. }
             | Self::WeakPassword { .. }
             | Self::PreconditionFailed
             | Self::NotFound

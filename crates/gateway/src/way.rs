@@ -21,22 +21,27 @@ mod route;
 
 pub(crate) use accept::{Arrived, Peer, Wire};
 pub(crate) use answer::{Next, unreadable};
+pub use authenticate::Settled;
 
 use crate::house::House;
 use crate::refusal::Stop;
 use act::Acted;
+use answer::Told;
 use clean::Clean;
 use record::Record;
 
 /// Walks one request from its arrival to its record; says whether another may follow on the connection.
 pub(crate) async fn walk(house: &House, arrived: &Arrived, mut wire: Wire<'_>) -> Next {
     let mut record = Record::begin(house, arrived);
+    let mut settled = Settled::default();
     let cleaned = clean::clean(house, arrived);
     let acted = match &cleaned {
-        Ok(clean) => line(house, clean, &mut wire, &mut record).await,
+        Ok(clean) => line(house, clean, &mut wire, &mut settled, &mut record).await,
         Err(refusal) => Err(refusal.clone().into()),
     };
-    let next = answer::send(house, cleaned.as_ref().ok(), acted, wire, &mut record).await;
+    settled.conclude(house).await;
+    let told = Told { clean: cleaned.as_ref().ok(), settled };
+    let next = answer::send(house, &told, acted, wire, &mut record).await;
     record.write(cleaned.as_ref().ok());
     next
 }
@@ -45,11 +50,13 @@ async fn line<'r>(
     house: &'r House,
     clean: &'r Clean<'r>,
     wire: &mut Wire<'_>,
+    settled: &mut Settled,
     record: &mut Record<'r>,
 ) -> Result<Acted, Stop> {
     let routed = route::route(house, clean, record)?;
+    routed.pass_over_body(wire);
     let shown = present::present(house, routed)?;
-    let asked = authenticate::authenticate(house, shown, record).await?;
+    let asked = authenticate::authenticate(house, shown, settled, record).await?;
     let allowed = authorize::authorize(house, asked)?;
     act::act(house, allowed, wire).await
 }

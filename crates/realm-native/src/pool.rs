@@ -1,6 +1,7 @@
 //! The bounded pool of threads that hash passwords. Called by the realm and by whoever sets a password; the workers only
 //! wait for its answers. Must never queue without a bound, hash for a caller who left, or lose a thread to a panic.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::thread;
 
 use argon2::Params;
 use auth::{Password, PasswordHash, PasswordHasher, Pending, Unavailability};
+use rustix::process::{getpid, getpriority_process, setpriority_process};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -58,6 +60,18 @@ struct Shared {
 struct State {
     jobs: VecDeque<Job>,
     closed: bool,
+}
+
+/// How many steps of nice the threads that hash are behind the thread that the process began with, and so behind those that
+/// forward requests. A hash is 15 ms for which somebody waits who is not in yet; on a core where requests are never done these
+/// steps leave it a quarter, which is half of what it had, and ten would leave a tenth (docs/decisions/0017-priorities.md).
+const HASHING_GIVES_WAY: i32 = 5;
+
+/// Lowers the priority of the calling thread: on Linux nice is a thread's own.
+fn give_way() {
+    let before = getpriority_process(Some(getpid())).unwrap_or(0);
+    // Where that is forbidden all threads are equals: slower for others beside many logins, and no reason to let nobody in.
+    let _ = setpriority_process(None, before + HASHING_GIVES_WAY);
 }
 
 /// What to compute, and who waits for it. The password is a copy that is wiped with the job.
@@ -131,7 +145,11 @@ impl HashPool {
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new().name(format!("hash-{number}"));
             // Not joined: a thread in the middle of a hash ends by itself, and nothing waits for it.
-            drop(thread.spawn(move || shared.serve()).map_err(SettingsFault::NoThread)?);
+            let serve = move || {
+                give_way();
+                shared.serve();
+            };
+            drop(thread.spawn(serve).map_err(SettingsFault::NoThread)?);
         }
         Ok(())
     }
@@ -163,7 +181,7 @@ impl HashPool {
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Unavailability> {
         let (answer, promised) = oneshot::channel();
         self.shared.push(job(answer))?;
-        promised.await.map_err(|_| Unavailability(NO_ANSWER))
+        promised.await.map_err(|_| Unavailability(Cow::Borrowed(NO_ANSWER)))
     }
 }
 
@@ -200,7 +218,7 @@ impl Shared {
         }
         if state.jobs.len() >= self.queue {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Unavailability(FULL));
+            return Err(Unavailability(Cow::Borrowed(FULL)));
         }
         state.jobs.push_back(job);
         self.news.notify_one();

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use auth::directory::Snapshot;
-use auth::{Evidence, Password, Pending, Realm, RealmName, Rejection, UserId, Username, Verdict, Verified};
+use auth::{
+    Evidence, Password, Pending, Realm, RealmName, Rejection, UserId, UserRecords, Username, Verdict,
+    Verified,
+};
 
 use crate::pool::HashPool;
 use crate::slot::Checked;
@@ -44,7 +47,7 @@ impl NativeRealm {
         match (checked, account) {
             (Checked::Right { rehashed }, Some(account)) if is_mine && enabled => {
                 let username = account.user.username.clone();
-                Verdict::Verified(Verified { username, roles: Vec::new(), rehashed })
+                Verdict::Verified(Verified { rehashed, ..Verified::named(username) })
             }
             (Checked::Right { .. }, Some(_)) if is_mine => Verdict::Rejected(Rejection::Disabled),
             (Checked::Wrong, Some(_)) if is_mine => Verdict::Rejected(Rejection::WrongPassword),
@@ -55,17 +58,20 @@ impl NativeRealm {
 
 impl Realm for NativeRealm {
     fn verify<'a>(&'a self, evidence: &'a Evidence, directory: &'a Snapshot) -> Pending<'a, Verdict> {
-        let Evidence::Password { username, password } = evidence;
+        let Evidence::Password { username, password } = evidence else {
+            return Box::pin(async { Verdict::NotMine });
+        };
         Box::pin(self.look(username, password, directory))
     }
 
-    fn keeps_passwords(&self) -> bool {
-        true
+    fn users(&self) -> UserRecords {
+        UserRecords::WithPassword
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::collections::HashMap;
     use std::task::{Context, Waker};
 
@@ -89,7 +95,10 @@ mod tests {
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         let refused = realm.verify(&shown, &directory).as_mut().poll(&mut context);
         assert!(
-            matches!(refused, std::task::Poll::Ready(Verdict::Unavailable(Unavailability(FULL)))),
+            matches!(
+                refused,
+                std::task::Poll::Ready(Verdict::Unavailable(Unavailability(Cow::Borrowed(FULL))))
+            ),
             "{refused:?}"
         );
     }

@@ -11,17 +11,27 @@ CREATE TABLE sessions (
     created        BIGINT NOT NULL,
     idle_timeout   BIGINT NOT NULL,
     max_lifetime   BIGINT NOT NULL,
+    guarded        BIGINT NOT NULL,             -- 0 or 1
     address        TEXT   NOT NULL,
     user_agent     TEXT,
     seal           BLOB   NOT NULL,             -- over everything above; 8 bytes, as the others of this table
     last_seen      BIGINT NOT NULL,
-    last_seen_seal BLOB   NOT NULL,             -- over token and last_seen
-    ended_at       BIGINT,
-    end_reason     TEXT,
-    end_seal       BLOB                         -- over token, ended_at and end_reason
+    last_seen_seal BLOB   NOT NULL              -- over token and last_seen
 ) WITHOUT ROWID;
 
-CREATE INDEX sessions_by_end ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+-- Which sessions have ended: added to at its end, forgotten by time. Tokens are scattered over the whole of `sessions`, so an
+-- end that were noted there would write a page of 4 KiB of its own; here sixty share one. Of two ends of a session the
+-- first counts, and one of a session that is not there means nothing.
+CREATE TABLE ends (
+    number INTEGER NOT NULL PRIMARY KEY,        -- in the order in which they were noted
+    token  BLOB    NOT NULL,                    -- whose: sessions.token
+    at     BIGINT  NOT NULL,
+    reason TEXT    NOT NULL,
+    seal   BLOB    NOT NULL                     -- 8 bytes, as those of `sessions`
+);
+
+-- Time goes on, so this is added to at its end too.
+CREATE INDEX ends_by_time ON ends (at);
 
 CREATE TABLE users (
     id               BLOB   NOT NULL PRIMARY KEY, -- 16 bytes
@@ -30,6 +40,7 @@ CREATE TABLE users (
     canonical        TEXT   NOT NULL,             -- as it is compared
     roles            TEXT   NOT NULL,             -- JSON: array of names
     permissions      TEXT   NOT NULL,             -- JSON: array of permissions
+    vouched          TEXT   NOT NULL,             -- JSON: what his realm last said of him (src/rows/directory.rs)
     enabled          BIGINT NOT NULL,             -- 0 or 1
     password         TEXT,                        -- PHC string
     password_version BIGINT NOT NULL,
@@ -90,6 +101,13 @@ CREATE TABLE installation (
     seal    BIGINT NOT NULL
 ) WITHOUT ROWID;
 
+-- One row once there are keys to sign with.
+CREATE TABLE key_ring (
+    name TEXT   NOT NULL PRIMARY KEY,           -- always 'keys'
+    keys TEXT   NOT NULL,                       -- JSON: array of keys, the private ones too (src/rows/key_ring.rs)
+    seal BIGINT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE attempts (
     name         TEXT   NOT NULL PRIMARY KEY,   -- whose attempts these are
     failures     BIGINT NOT NULL,
@@ -142,5 +160,5 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 
 INSERT INTO tallies (name, count, seals)
-VALUES ('api_keys', 0, 0), ('apps', 0, 0), ('installation', 0, 0), ('realms', 0, 0), ('roles', 0, 0), ('sessions', 0, 0),
-    ('users', 0, 0);
+VALUES ('api_keys', 0, 0), ('apps', 0, 0), ('ends', 0, 0), ('installation', 0, 0), ('key_ring', 0, 0), ('realms', 0, 0),
+    ('roles', 0, 0), ('sessions', 0, 0), ('users', 0, 0);

@@ -11,27 +11,27 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::audit::carry;
 use crate::audit::chain::Head;
-use crate::backup;
 use crate::engine::{self, Use, fault};
 use crate::folder::{self, Folder};
+use crate::rows::end::EndRow;
 use crate::rows::session::read_seal;
 use crate::rows::span_millis;
-use crate::statements;
 use crate::tally::{Table, Tallies};
+use crate::{backup, ends, group, statements};
 
 const ATTACH: &str = "ATTACH DATABASE $1 AS restored";
 const IS_SET_UP: &str = "SELECT count(*) FROM restored.installation";
 /// The latest moment that the restored store knows of, ends of pauses, of keys and of sessions' time left apart.
 const LATEST: &str = "\
 SELECT coalesce(max(moment), 0) FROM ( \
-SELECT max(max(created, last_seen, coalesce(ended_at, 0))) AS moment FROM restored.sessions UNION ALL \
+SELECT max(max(created, last_seen)) AS moment FROM restored.sessions UNION ALL SELECT max(at) FROM restored.ends UNION ALL \
 SELECT max(max(created, updated)) FROM restored.users UNION ALL SELECT max(max(created, updated)) FROM restored.roles UNION ALL \
 SELECT max(max(created, updated)) FROM restored.realms UNION ALL SELECT max(max(created, updated)) FROM restored.apps UNION ALL \
 SELECT max(created) FROM restored.api_keys UNION ALL SELECT max(since) FROM restored.attempts)";
 /// Both files have the schema that this version is sealed with, so their columns are the same.
-const EXCHANGE: [&str; 20] = [
+const EXCHANGE: [&str; 22] = [
     "CREATE TEMP TABLE present AS \
-     SELECT token, last_seen, last_seen_seal, ended_at, end_reason, end_seal FROM main.sessions \
+     SELECT token, last_seen, last_seen_seal FROM main.sessions \
      WHERE token IN (SELECT token FROM restored.sessions)",
     "DELETE FROM main.sessions",
     "INSERT INTO main.sessions SELECT * FROM restored.sessions",
@@ -49,20 +49,21 @@ const EXCHANGE: [&str; 20] = [
     "INSERT INTO main.installation SELECT * FROM restored.installation",
     "DELETE FROM main.attempts",
     "INSERT INTO main.attempts SELECT * FROM restored.attempts",
-    "UPDATE main.tallies SET count = theirs.count, seals = theirs.seals \
-     FROM restored.tallies AS theirs WHERE tallies.name = theirs.name",
+    // Keys that were changed since the backup stay changed: what they signed since lives.
+    "INSERT INTO main.key_ring SELECT * FROM restored.key_ring WHERE NOT EXISTS (SELECT 1 FROM main.key_ring)",
+    "UPDATE main.tallies SET count = theirs.count, seals = theirs.seals FROM restored.tallies AS theirs \
+     WHERE tallies.name = theirs.name AND (tallies.name <> 'key_ring' OR tallies.count = 0)",
     // Whoever was active since the backup has not idled.
     "UPDATE main.sessions SET last_seen = present.last_seen, last_seen_seal = present.last_seen_seal FROM temp.present \
-     WHERE sessions.token = present.token AND sessions.ended_at IS NULL AND sessions.last_seen < present.last_seen",
-    // What has ended stays ended.
-    "UPDATE main.sessions SET ended_at = present.ended_at, end_reason = present.end_reason, end_seal = present.end_seal \
-     FROM temp.present \
-     WHERE sessions.token = present.token AND sessions.ended_at IS NULL AND present.ended_at IS NOT NULL",
+     WHERE sessions.token = present.token AND sessions.last_seen < present.last_seen \
+     AND sessions.token NOT IN (SELECT token FROM restored.ends)",
+    "DELETE FROM main.ends",
+    "INSERT INTO main.ends SELECT * FROM restored.ends",
 ];
 /// A store forgets ends after a day: a session of which it knows nothing, and that was last seen before that, may have ended.
 const DELETE_DOUBTFUL: &str = "\
-DELETE FROM main.sessions WHERE ended_at IS NULL AND last_seen < $1 AND token NOT IN (SELECT token FROM temp.present) \
-RETURNING seal";
+DELETE FROM main.sessions WHERE last_seen < $1 AND token NOT IN (SELECT token FROM temp.present) \
+AND token NOT IN (SELECT token FROM main.ends) RETURNING seal";
 
 /// What is put in place of what.
 pub(crate) struct Adoption {
@@ -112,6 +113,7 @@ async fn exchange(connection: &mut SqliteConnection, adoption: &Adoption) -> Res
     sqlx::query(ATTACH).bind(name.to_owned()).execute(&mut *connection).await.map_err(fail)?;
     let mut change = connection.begin_with(statements::BEGIN).await.map_err(fail)?;
     check(&mut change, adoption.now).await?;
+    let ends = ends::read_all(&mut change).await?;
     for statement in EXCHANGE {
         sqlx::query(statement).execute(&mut *change).await.map_err(fail)?;
     }
@@ -119,6 +121,9 @@ async fn exchange(connection: &mut SqliteConnection, adoption: &Adoption) -> Res
     if Head::read(&mut change).await?.last == 0 {
         carry::take_from(&mut change, "restored").await.map_err(fail)?;
     }
+    // What has ended stays ended, and what only this store knows of too: another backup may have it.
+    let rows = ends.iter().map(|end| EndRow::new(end.token, end.ended)).collect::<Result<_, _>>()?;
+    group::add_ends(&mut change, rows).await?;
     let before = Tallies::read(&mut change).await?;
     let mut after = before.clone();
     let forgotten =

@@ -9,6 +9,7 @@ use crate::rows::Bound;
 use crate::rows::app::AppRow;
 use crate::rows::directory::{INITIALISED_KEY, InitialisedRow, RoleRow, UserRow};
 use crate::rows::key::KeyRow;
+use crate::rows::key_ring::{KEY_RING_KEY, KeyRingRow};
 use crate::rows::realm::RealmRow;
 use crate::statements;
 use crate::tally::Table;
@@ -26,6 +27,7 @@ pub(crate) enum ChangeRow {
     PutKey(Box<KeyRow>),
     DeleteKey(KeyId),
     Initialise(InitialisedRow),
+    PutKeyRing(KeyRingRow),
 }
 
 impl ChangeRow {
@@ -43,6 +45,7 @@ impl ChangeRow {
             Change::PutKey(key) => Self::PutKey(Box::new(KeyRow::new(key)?)),
             Change::DeleteKey(id) => Self::DeleteKey(id),
             Change::Initialise(initialised) => Self::Initialise(InitialisedRow::new(initialised)?),
+            Change::PutKeyRing(ring) => Self::PutKeyRing(KeyRingRow::new(&ring)?),
         })
     }
 
@@ -55,6 +58,7 @@ impl ChangeRow {
             Self::PutApp(_) | Self::DeleteApp(_) => Table::Apps,
             Self::PutKey(_) | Self::DeleteKey(_) => Table::ApiKeys,
             Self::Initialise(_) => Table::Installation,
+            Self::PutKeyRing(_) => Table::KeyRing,
         }
     }
 
@@ -72,6 +76,7 @@ impl ChangeRow {
             Self::PutKey(row) => by_id(statements::KEY_SEAL, row.id().as_bytes()),
             Self::DeleteKey(id) => by_id(statements::KEY_SEAL, id.as_bytes()),
             Self::Initialise(_) => by_name(statements::INITIALISED_SEAL, INITIALISED_KEY),
+            Self::PutKeyRing(_) => by_name(statements::KEY_RING_SEAL, KEY_RING_KEY),
         }
     }
 
@@ -84,6 +89,7 @@ impl ChangeRow {
             Self::PutApp(row) => Some(row.seal),
             Self::PutKey(row) => Some(row.seal),
             Self::Initialise(row) => Some(row.seal),
+            Self::PutKeyRing(row) => Some(row.seal),
             Self::DeleteUser(_)
             | Self::DeleteRole(_)
             | Self::DeleteRealm(_)
@@ -106,6 +112,7 @@ impl ChangeRow {
             Self::PutKey(row) => row.bind(sqlx::query(statements::PUT_KEY)),
             Self::DeleteKey(id) => by_id(statements::DELETE_KEY, id.as_bytes()),
             Self::Initialise(row) => row.bind(sqlx::query(statements::PUT_INITIALISED)),
+            Self::PutKeyRing(row) => row.bind(sqlx::query(statements::PUT_KEY_RING)),
         }
     }
 }

@@ -18,7 +18,7 @@ const APPLICATION: i64 = 0x446f_6f72;
 pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
 /// The seal of the schema that each version has. sqlx believes what the file says about its columns, and does not survive
 /// what a flipped bit makes of that.
-pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [1_561_528_582_229_097_548];
+pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-2_831_651_436_986_746_131];
 /// What a schema is sealed over: every table and index, but not where it lies.
 const SCHEMA: &str = "\
 SELECT CAST(group_concat(part, x'0a') AS BLOB) FROM \
@@ -67,6 +67,18 @@ pub(crate) async fn connect(file: &Path, how: Use) -> Result<SqliteConnection, S
         _ => options,
     };
     options.connect().await.map_err(|error| opening_fault(file, &error))
+}
+
+/// The same, by a task of `runtime`: SQLite has a thread for each connection, which takes its priority from the thread that
+/// starts it, and that must not be whoever happens to need the connection first.
+pub(crate) async fn connect_on(
+    runtime: &tokio::runtime::Handle,
+    file: &Path,
+    how: Use,
+) -> Result<SqliteConnection, StoreError> {
+    let opened = file.to_owned();
+    let connecting = runtime.spawn(async move { connect(&opened, how).await });
+    connecting.await.map_err(|_| StoreError(format!("cannot open the store {}: stopped", file.display())))?
 }
 
 /// What went wrong when `file` was opened, in words for the person who starts the server.

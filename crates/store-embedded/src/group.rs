@@ -6,24 +6,27 @@
 //! | fails | then |
 //! |---|---|
 //! | a row (its key exists, it is too big) | its own operation fails, the others go on |
-//! | there is no room | everything is undone; the writer tries the audit log's lines alone, then each operation alone |
+//! | there is no room | everything is undone; the writer tries the audit log's lines alone, then each operation alone, and where an end finds no room its session is taken away |
 //! | anything else, or COMMIT | everything is undone, the connection is given up |
 //!
 //! Nothing but sqlx's transaction may begin or end one: it counts them.
 
 use std::collections::HashSet;
 
-use auth::{AuditEntry, StoreError};
+use auth::{AuditEntry, StoreError, TokenHash};
 use sqlx::{Connection, Row, SqliteConnection, SqliteTransaction};
 
 use crate::audit::block;
 use crate::audit::chain::{self, Chain, Place};
 use crate::audit::row::AuditRow;
 use crate::change::ChangeRow;
+use crate::ends::{EndedSessions, Half, half, read_token};
 use crate::engine::{Reach, fault, reach};
+use crate::limits::MAX_FORGOTTEN;
 use crate::rows::Bound;
 use crate::rows::attempts::AttemptsRow;
-use crate::rows::session::{EndRow, SessionRow, TouchRow, read_seal};
+use crate::rows::end::{EndRow, NumberedEnd};
+use crate::rows::session::{SessionRow, TouchRow, read_seal};
 use crate::statements::{self, Bulk};
 use crate::tally::{Table, Tallies};
 
@@ -33,6 +36,8 @@ pub(crate) enum Work {
     Insert(Box<SessionRow>),
     /// Note ends of sessions.
     End(Vec<EndRow>),
+    /// Take these sessions away, whose ends find no room: they are as dead without them.
+    Delete(Vec<TokenHash>),
     /// Forget some sessions that ended before.
     Forget(i64),
     /// Change the directory, all or nothing.
@@ -55,8 +60,24 @@ pub(crate) enum Work {
     Statement(&'static str),
 }
 
-/// What became of one operation: how many rows it counts, or why it failed.
-pub(crate) type Outcome = Result<u64, StoreError>;
+/// What became of one operation: what it counts, or why it failed.
+pub(crate) type Outcome = Result<Counted, StoreError>;
+
+/// What an operation that is done counts.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counted {
+    /// Rows that it was about.
+    pub(crate) rows: u64,
+    /// Whether the same operation has more to do: it does only so much at once.
+    pub(crate) more: bool,
+}
+
+impl Counted {
+    /// So many rows, and no more.
+    pub(crate) const fn of(rows: usize) -> Self {
+        Self { rows: rows as u64, more: false }
+    }
+}
 
 /// Why a whole transaction did not happen.
 pub(crate) struct Stopped {
@@ -75,6 +96,7 @@ impl Work {
         match self {
             Self::Insert(_) | Self::Apply(_) | Self::Flush => true,
             Self::End(_)
+            | Self::Delete(_)
             | Self::Forget(_)
             | Self::ForgetAudit(_)
             | Self::PutAttempts(_)
@@ -111,12 +133,19 @@ pub(crate) struct Known {
     pub(crate) tallies: Tallies,
     /// The end of the audit log.
     pub(crate) chain: Chain,
+    /// The number of the last end of a session.
+    last_end: i64,
 }
 
 impl Known {
     /// Reads it.
     pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        Ok(Self { tallies: Tallies::read(connection).await?, chain: Chain::read(connection).await? })
+        let last_end = sqlx::query_scalar(statements::LAST_END).fetch_one(&mut *connection).await;
+        Ok(Self {
+            tallies: Tallies::read(connection).await?,
+            chain: Chain::read(connection).await?,
+            last_end: last_end.map_err(|error| fault("read the ends of sessions", &error))?,
+        })
     }
 }
 
@@ -126,34 +155,54 @@ pub(crate) struct Done {
     pub(crate) outcomes: Vec<Outcome>,
     /// Where the audit log's lines are now.
     pub(crate) places: Vec<Place>,
+    /// Whose ends are written now.
+    pub(crate) ended: Vec<Half>,
+    /// Whose ends are forgotten now.
+    pub(crate) forgotten: Vec<Half>,
 }
 
-/// Adds `lines` to the audit log and does all of `works`, in one transaction. `known` is of the file, before and after.
+/// Adds `lines` to the audit log and does all of `works`, in one transaction. `known` is of the file, before and after; `ended`
+/// before.
 pub(crate) async fn run(
     connection: &mut SqliteConnection,
     known: &mut Known,
+    ended: &EndedSessions,
     lines: &[AuditEntry],
     works: &[&Work],
 ) -> Result<Done, Stopped> {
     let mut transaction = begin(connection).await?;
-    let mut group = Group {
-        connection: &mut transaction,
-        known: known.clone(),
-        outcomes: works.iter().map(|_| Ok(0)).collect(),
-        places: Vec::with_capacity(lines.len()),
-    };
+    let mut group = Group::new(&mut transaction, known.clone(), ended);
+    group.outcomes = works.iter().map(|_| Ok(Counted::default())).collect();
     let done = group.all(lines, works, known).await;
-    let Group { known: changed, outcomes, places, .. } = group;
+    let Group { known: changed, outcomes, places, ended, forgotten, .. } = group;
     settle(transaction, done).await?;
     *known = changed;
-    Ok(Done { outcomes, places })
+    Ok(Done { outcomes, places, ended, forgotten })
 }
 
-/// Notes activity in one transaction.
-pub(crate) async fn touch(connection: &mut SqliteConnection, touches: &[TouchRow]) -> Result<(), Stopped> {
+/// Notes activity of those who have not ended, in one transaction.
+pub(crate) async fn touch(
+    connection: &mut SqliteConnection,
+    ended: &EndedSessions,
+    touches: &[TouchRow],
+) -> Result<(), Stopped> {
+    let live: Vec<TouchRow> = touches.iter().filter(|row| !ended.contains(row.token)).copied().collect();
     let mut transaction = begin(connection).await?;
-    let touched = in_bulk(&mut transaction, &statements::TOUCH_SESSIONS, touches, TouchRow::bind).await;
+    let touched = in_bulk(&mut transaction, &statements::TOUCH_SESSIONS, &live, TouchRow::bind).await;
     settle(transaction, touched.map_err(|error| Stopped::by("note activity", &error))).await
+}
+
+/// Notes these ends behind those that there are, in a transaction of the caller's that nobody else writes in: a session's first
+/// end stays.
+pub(crate) async fn add_ends(connection: &mut SqliteConnection, rows: Vec<EndRow>) -> Result<(), StoreError> {
+    let known = Known::read(connection).await?;
+    let ended = EndedSessions::read(connection).await?;
+    let before = known.tallies.clone();
+    let work = Work::End(rows);
+    let mut group = Group::new(connection, known, &ended);
+    group.end_sessions(&[&work]).await.map_err(|stopped| stopped.error)?;
+    let written = group.known.tallies.write(group.connection, &before).await;
+    written.map_err(|error| fault("write the store's tallies", &error))
 }
 
 async fn begin(connection: &mut SqliteConnection) -> Result<SqliteTransaction<'_>, Stopped> {
@@ -198,11 +247,19 @@ async fn in_bulk<T>(
 struct Group<'c> {
     connection: &'c mut SqliteConnection,
     known: Known,
+    ended_before: &'c EndedSessions,
     outcomes: Vec<Outcome>,
     places: Vec<Place>,
+    ended: Vec<Half>,
+    forgotten: Vec<Half>,
 }
 
-impl Group<'_> {
+impl<'c> Group<'c> {
+    fn new(connection: &'c mut SqliteConnection, known: Known, ended_before: &'c EndedSessions) -> Self {
+        let (outcomes, places, ended, forgotten) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { connection, known, ended_before, outcomes, places, ended, forgotten }
+    }
+
     async fn all(&mut self, lines: &[AuditEntry], works: &[&Work], before: &Known) -> Result<(), Stopped> {
         let added = self.add_lines(lines).await;
         added.map_err(|error| Stopped::by("write the audit log", &error))?;
@@ -267,35 +324,49 @@ impl Group<'_> {
             .await?;
         let tally = self.known.tallies.of(Table::Sessions);
         piece.iter().for_each(|(_, row)| tally.add(row.seal));
-        Ok(())
+        let ends: Vec<EndRow> = piece.iter().filter_map(|(_, row)| row.end).collect();
+        self.insert_ends(&ends).await
     }
 
     /// All ends of the group at once. The first end of a session stays, so the first of the group counts.
     async fn end_sessions(&mut self, works: &[&Work]) -> Result<(), Stopped> {
-        let mut seen = HashSet::new();
-        let mut rows: Vec<EndRow> = works
+        let mut seen: HashSet<Half> = self.ended.iter().copied().collect();
+        let rows: Vec<EndRow> = works
             .iter()
             .filter_map(|work| match work {
                 Work::End(rows) => Some(rows),
                 _ => None,
             })
             .flatten()
-            .filter(|row| seen.insert(row.token))
+            .filter(|row| !self.ended_before.contains(row.token) && seen.insert(half(row.token)))
             .copied()
             .collect();
-        // In the order of the table: each of its pages is visited once.
-        rows.sort_unstable_by(|one, other| one.token.as_bytes().cmp(other.token.as_bytes()));
-        let ended = in_bulk(self.connection, &statements::END_SESSIONS, &rows, EndRow::bind).await;
+        let ended = self.insert_ends(&rows).await;
         ended.map_err(|error| Stopped::by("note the end of a session", &error))
+    }
+
+    async fn insert_ends(&mut self, rows: &[EndRow]) -> Result<(), sqlx::Error> {
+        let numbered: Vec<NumberedEnd> =
+            (self.known.last_end + 1..).zip(rows).map(|(number, row)| row.numbered(number)).collect();
+        in_bulk(self.connection, &statements::INSERT_ENDS, &numbered, NumberedEnd::bind).await?;
+        self.known.last_end += rows.len() as i64;
+        let tally = self.known.tallies.of(Table::Ends);
+        numbered.iter().for_each(|row| tally.add(row.seal));
+        self.ended.extend(rows.iter().map(|row| half(row.token)));
+        Ok(())
     }
 
     /// Does one operation of several statements so that it can fail alone.
     async fn alone(&mut self, work: &Work) -> Result<Outcome, Stopped> {
         let begin = |error: sqlx::Error| Stopped::by("write to the store", &error);
         execute(self.connection, statements::SAVE).await.map_err(begin)?;
-        let before = self.known.clone();
+        let (before, forgotten) = (self.known.clone(), self.forgotten.len());
         let (doing, done) = match work {
-            Work::Insert(_) | Work::End(_) | Work::Flush => ("", Ok(0)),
+            Work::Insert(_) | Work::End(_) | Work::Flush => ("", Ok(Counted::default())),
+            Work::Delete(tokens) => {
+                let deleted = self.delete(tokens).await;
+                ("take sessions away", deleted.map(|rows| Counted { rows, more: false }))
+            }
             Work::Forget(before) => ("forget ended sessions", self.forget(*before).await),
             Work::ForgetAudit(before) => {
                 ("forget old lines of the audit log", self.forget_audit(*before).await)
@@ -303,23 +374,26 @@ impl Group<'_> {
             Work::Apply(changes) => ("change the directory", self.apply(changes).await),
             Work::PutAttempts(rows) => {
                 let put = in_bulk(self.connection, &statements::PUT_ATTEMPTS, rows, AttemptsRow::bind).await;
-                ("keep login counters", put.map(|()| 0))
+                ("keep login counters", put.map(|()| Counted::default()))
             }
             Work::ForgetAttempts { before, known_before } => {
                 let query = sqlx::query(statements::FORGET_ATTEMPTS).bind(*before).bind(*known_before);
                 let forgotten = query.execute(&mut *self.connection).await;
-                ("forget login counters", forgotten.map(|done| done.rows_affected()))
+                let counted = |rows| Counted { rows, more: false };
+                ("forget login counters", forgotten.map(|done| counted(done.rows_affected())))
             }
             #[cfg(test)]
             Work::Statement(text) => {
-                ("run a test's statement", execute(self.connection, text).await.map(|()| 0))
+                let done = execute(self.connection, text).await;
+                ("run a test's statement", done.map(|()| Counted::default()))
             }
         };
         let outcome = match done {
-            Ok(count) => Ok(count),
+            Ok(counted) => Ok(counted),
             Err(error) if reach(&error) == Reach::Operation => {
                 execute(self.connection, statements::UNDO).await.map_err(begin)?;
                 self.known = before;
+                self.forgotten.truncate(forgotten);
                 Err(fault(doing, &error))
             }
             Err(error) => return Err(Stopped::by(doing, &error)),
@@ -328,18 +402,41 @@ impl Group<'_> {
         Ok(outcome)
     }
 
-    async fn forget(&mut self, before: i64) -> Result<u64, sqlx::Error> {
-        let query = sqlx::query(statements::FORGET_SESSIONS).bind(before).bind(crate::limits::MAX_FORGOTTEN);
-        let forgotten = query.fetch_all(&mut *self.connection).await?;
-        for row in &forgotten {
+    /// The sessions of the oldest ends, and these ends: sessions are what is counted, some of whom may be gone already.
+    async fn forget(&mut self, before: i64) -> Result<Counted, sqlx::Error> {
+        let query = sqlx::query(statements::FORGET_ENDS).bind(before).bind(MAX_FORGOTTEN);
+        let ends = query.fetch_all(&mut *self.connection).await?;
+        let mut tokens = Vec::with_capacity(ends.len());
+        for row in &ends {
+            let token = read_token(row)?;
             let seal = read_seal(row.try_get("seal")?).ok_or(sqlx::Error::RowNotFound)?;
-            self.known.tallies.of(Table::Sessions).remove(seal);
+            self.known.tallies.of(Table::Ends).remove(seal);
+            self.forgotten.push(half(token));
+            tokens.push(token);
         }
-        Ok(forgotten.len() as u64)
+        // In the order of the table: each of its pages is visited once.
+        tokens.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        let rows = self.delete(&tokens).await?;
+        Ok(Counted { rows, more: ends.len() == MAX_FORGOTTEN as usize })
     }
 
-    async fn forget_audit(&mut self, before: i64) -> Result<u64, sqlx::Error> {
-        let query = sqlx::query(statements::OLDEST_AUDIT).bind(crate::limits::MAX_FORGOTTEN);
+    /// Takes these sessions away; how many of them there were.
+    async fn delete(&mut self, tokens: &[TokenHash]) -> Result<u64, sqlx::Error> {
+        let mut deleted = 0;
+        for (statement, piece) in statements::DELETE_SESSIONS.pieces(tokens) {
+            let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+            let query = piece.iter().fold(query, |query, token| query.bind(token.as_bytes().to_vec()));
+            for row in query.fetch_all(&mut *self.connection).await? {
+                let seal = read_seal(row.try_get("seal")?).ok_or(sqlx::Error::RowNotFound)?;
+                self.known.tallies.of(Table::Sessions).remove(seal);
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn forget_audit(&mut self, before: i64) -> Result<Counted, sqlx::Error> {
+        let query = sqlx::query(statements::OLDEST_AUDIT).bind(MAX_FORGOTTEN);
         let oldest = query.fetch_all(&mut *self.connection).await?;
         let mut forgotten = None;
         let mut count = 0;
@@ -358,10 +455,10 @@ impl Group<'_> {
             let blocks = sqlx::query(statements::FORGET_AUDIT_BLOCKS).bind(block);
             blocks.execute(&mut *self.connection).await?;
         }
-        Ok(count)
+        Ok(Counted { rows: count, more: count == u64::from(MAX_FORGOTTEN) })
     }
 
-    async fn apply(&mut self, changes: &[ChangeRow]) -> Result<u64, sqlx::Error> {
+    async fn apply(&mut self, changes: &[ChangeRow]) -> Result<Counted, sqlx::Error> {
         for change in changes {
             if let Some(row) = change.old_seal().fetch_optional(&mut *self.connection).await? {
                 self.known.tallies.of(change.table()).remove(row.try_get("seal")?);
@@ -371,6 +468,6 @@ impl Group<'_> {
                 self.known.tallies.of(change.table()).add(seal);
             }
         }
-        Ok(0)
+        Ok(Counted::default())
     }
 }

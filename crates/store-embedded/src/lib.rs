@@ -19,6 +19,7 @@ mod adopt;
 mod audit;
 mod backup;
 mod change;
+mod ends;
 mod engine;
 mod folder;
 mod group;

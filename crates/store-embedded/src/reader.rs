@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use auth::{AttemptRecord, AuditFilter, AuditRecord, DirectoryImage, SessionRecord, StoreError, TokenHash};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::audit;
@@ -15,6 +16,7 @@ use crate::rows::app::read_app;
 use crate::rows::attempts::read_attempts;
 use crate::rows::directory::{read_initialised, read_role, read_user};
 use crate::rows::key::read_key;
+use crate::rows::key_ring::read_key_ring;
 use crate::rows::realm::read_realm;
 use crate::scan::{self, Take};
 use crate::statements;
@@ -26,15 +28,17 @@ const LEAST_SESSION_BYTES: u64 = 128;
 /// Reads one store file.
 pub(crate) struct Reader {
     file: PathBuf,
+    /// Where connections are opened, whoever asks.
+    runtime: Handle,
     connection: Mutex<Option<SqliteConnection>>,
     /// For the audit log alone: a long search must not hold a look-up up.
     for_audit: Mutex<Option<SqliteConnection>>,
 }
 
 impl Reader {
-    /// A reader of `file`, which is opened when it is needed.
+    /// A reader of `file`, which is opened when it is needed. Called on the runtime that outlives it.
     pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file, connection: Mutex::new(None), for_audit: Mutex::new(None) }
+        Self { file, runtime: Handle::current(), connection: Mutex::new(None), for_audit: Mutex::new(None) }
     }
 
     /// Closes the file.
@@ -54,7 +58,7 @@ impl Reader {
         let mut place = place.lock().await;
         let connection = match place.take() {
             Some(connection) => connection,
-            None => engine::connect(&self.file, Use::Read).await?,
+            None => engine::connect_on(&self.runtime, &self.file, Use::Read).await?,
         };
         Ok((place, connection))
     }
@@ -127,6 +131,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<DirectoryIm
         )
         .await?
         .pop(),
+        key_ring: read_table(&mut snapshot, Table::KeyRing, statements::KEY_RING, read_key_ring).await?.pop(),
     };
     snapshot.rollback().await.map_err(fail)?;
     Ok(image)

@@ -1,7 +1,7 @@
-//! Sessions read fast: one packed value per row, two connections for two halves.
+//! Sessions read fast: one packed value per row, two connections for two halves; put together with their ends.
 //!
-//! Called by `reader.rs`. Must never give out part of a damaged table as if it were whole: order, seals and tally are
-//! checked, so that a later look-up by token finds what this scan has seen.
+//! Called by `reader.rs`. Must never give out part of a damaged table as if it were whole: order, seals and tallies are
+//! checked, so that a later look-up by token finds what this scan has seen. Must never give out a session without its end.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use auth::{SessionRecord, StoreError, TokenHash};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection, SqliteTransaction};
 
+use crate::ends::{self, EndsAhead, EndsByToken};
 use crate::engine::{self, Use, fault};
 use crate::limits::LOAD_BATCH;
 use crate::rows::session::{PACKED, Unpacker};
@@ -37,15 +38,22 @@ fn packed(row: &SqliteRow) -> Result<&[u8], StoreError> {
 /// Where batches go.
 pub(crate) type Take<'a> = &'a mut (dyn FnMut(Vec<SessionRecord>) + Send);
 
-/// One session.
+/// One session: its row by key, and then a look at every end of the last day, so the more have ended, the longer it takes. Who
+/// answers requests asks the table in memory.
 pub(crate) async fn find(
     connection: &mut SqliteConnection,
     token: TokenHash,
 ) -> Result<Option<SessionRecord>, StoreError> {
+    let mut snapshot = begin(connection).await?;
     let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&FIND))).bind(token.as_bytes().to_vec());
-    let row = query.fetch_optional(connection).await.map_err(|error| fault("read a session", &error))?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Unpacker::default().read(packed(&row)?)?.record))
+    let row = query.fetch_optional(&mut *snapshot).await.map_err(|error| fault("read a session", &error))?;
+    let record = match row {
+        Some(row) => Unpacker::default().read(packed(&row)?)?.record,
+        None => return Ok(None),
+    };
+    let ended = ends::find(&mut snapshot, token).await?;
+    snapshot.rollback().await.map_err(|error| fault("read a session", &error))?;
+    Ok(Some(SessionRecord { ended, ..record }))
 }
 
 /// Every session of `file`.
@@ -55,18 +63,36 @@ pub(crate) async fn load(file: &Path, take: Take<'_>) -> Result<(), StoreError> 
     let take = Mutex::new(take);
     for _ in 0..TRIES {
         let (mut one, mut other) = (begin(&mut one).await?, begin(&mut other).await?);
-        let tally = Tally::read(&mut one, Table::Sessions).await?;
-        if tally != Tally::read(&mut other, Table::Sessions).await? {
+        let state = State::read(&mut one).await?;
+        if state != State::read(&mut other).await? {
             continue; // Somebody wrote in between.
         }
-        let (lower, upper) =
-            tokio::try_join!(scan(&mut one, &[], MIDDLE, &take), scan(&mut other, MIDDLE, END, &take))?;
-        return tally.matches(lower.and(upper), Table::Sessions);
+        let ends = EndsByToken::read(&mut one).await?;
+        let (lower, upper) = tokio::try_join!(
+            scan(&mut one, &[], MIDDLE, &ends, &take),
+            scan(&mut other, MIDDLE, END, &ends, &take)
+        )?;
+        return state.sessions.matches(lower.and(upper), Table::Sessions);
     }
     let mut one = begin(&mut one).await?;
-    let tally = Tally::read(&mut one, Table::Sessions).await?;
-    let read = scan(&mut one, &[], END, &take).await?;
-    tally.matches(read, Table::Sessions)
+    let state = State::read(&mut one).await?;
+    let ends = EndsByToken::read(&mut one).await?;
+    let read = scan(&mut one, &[], END, &ends, &take).await?;
+    state.sessions.matches(read, Table::Sessions)
+}
+
+/// By what two connections see whether they see the same sessions and ends. Activity may differ.
+#[derive(PartialEq, Eq)]
+struct State {
+    sessions: Tally,
+    ends: Tally,
+}
+
+impl State {
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let sessions = Tally::read(connection, Table::Sessions).await?;
+        Ok(Self { sessions, ends: Tally::read(connection, Table::Ends).await? })
+    }
 }
 
 async fn begin(connection: &mut SqliteConnection) -> Result<SqliteTransaction<'_>, StoreError> {
@@ -78,8 +104,10 @@ async fn scan(
     connection: &mut SqliteConnection,
     after: &[u8],
     before: &[u8],
+    ends: &EndsByToken,
     take: &Mutex<Take<'_>>,
 ) -> Result<Tally, StoreError> {
+    let mut ends: EndsAhead<'_> = ends.behind(after);
     let mut unpacker = Unpacker::default();
     let mut tally = Tally::default();
     let mut last = after.to_vec();
@@ -101,7 +129,8 @@ async fn scan(
             last.clear();
             last.extend_from_slice(token);
             tally.add(unpacked.seal);
-            batch.push(unpacked.record);
+            let ended = ends.of(unpacked.record.token);
+            batch.push(SessionRecord { ended, ..unpacked.record });
         }
         let full = rows.len() == LOAD_BATCH as usize;
         if !batch.is_empty() {

@@ -17,14 +17,15 @@ use crate::backup::check_file;
 use crate::change::ChangeRow;
 use crate::engine::{self, Use};
 use crate::folder::{self, Folder};
-use crate::group::{Known, Work};
-use crate::limits::{MAX_ATTEMPTS, MAX_ENDS, MAX_FORGOTTEN};
+use crate::group::{Counted, Work};
+use crate::limits::{MAX_ATTEMPTS, MAX_ENDS};
 use crate::reader::Reader;
 use crate::request::{self, TakenRequest};
 use crate::rows::attempts::AttemptsRow;
+use crate::rows::end::EndRow;
 use crate::rows::millis;
-use crate::rows::session::{EndRow, SessionRow, TouchRow};
-use crate::writer::{self, Queue};
+use crate::rows::session::{SessionRow, TouchRow};
+use crate::writer::{self, Open, Queue};
 
 /// Sessions, the directory and login counters in one SQLite file.
 ///
@@ -46,7 +47,8 @@ impl EmbeddedStore {
     /// Opens the store in `folder` for reading and writing, and has the folder to itself until it is closed. Makes folder
     /// and store where there are none, readable for their owner only.
     ///
-    /// Must be called on a runtime that outlives the store's use: the writer is spawned on it.
+    /// Must be called on a runtime that outlives the store's use: the writer is spawned on it, and the connections are opened
+    /// on it, whose threads take their priority from its own.
     ///
     /// # Errors
     /// If another process has the folder (naming it), or the store is damaged, of a newer server, or no store.
@@ -59,11 +61,11 @@ impl EmbeddedStore {
         request::forget_all(&folder)?;
         let file = folder.store();
         engine::check_header(&file)?;
-        let mut connection = engine::connect(&file, Use::Write).await?;
+        let runtime = tokio::runtime::Handle::current();
+        let mut connection = engine::connect_on(&runtime, &file, Use::Write).await?;
         let version = engine::check_version(&mut connection, &file).await?;
         engine::migrate(&mut connection, &file, version).await?;
-        let known = Known::read(&mut connection).await?;
-        let queue = writer::spawn(folder.clone(), connection, known, lock);
+        let queue = writer::spawn(folder.clone(), Open::read(connection).await?, lock);
         Ok(Self { folder, reader: Reader::new(file), queue: Some(queue) })
     }
 
@@ -142,7 +144,13 @@ impl EmbeddedStore {
         })
     }
 
+    /// Has the writer do something; how many rows it counts.
     pub(crate) async fn write(&self, work: Work) -> Result<u64, StoreError> {
+        self.submit(work).await.map(|counted| counted.rows)
+    }
+
+    /// The same; and whether there is more of it to do.
+    pub(crate) async fn submit(&self, work: Work) -> Result<Counted, StoreError> {
         self.queue()?.submit(work).await
     }
 
@@ -224,9 +232,9 @@ impl SessionStore for EmbeddedStore {
             let before = millis(before, "the time before which sessions are forgotten")?;
             let mut forgotten = 0;
             loop {
-                let count = self.write(Work::Forget(before)).await?;
-                forgotten += count;
-                if count < u64::from(MAX_FORGOTTEN) {
+                let Counted { rows, more } = self.submit(Work::Forget(before)).await?;
+                forgotten += rows;
+                if !more {
                     return Ok(forgotten);
                 }
             }

@@ -14,7 +14,9 @@ use crate::statements;
 pub(crate) enum Table {
     ApiKeys,
     Apps,
+    Ends,
     Installation,
+    KeyRing,
     Realms,
     Roles,
     Sessions,
@@ -22,10 +24,12 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::ApiKeys,
         Self::Apps,
+        Self::Ends,
         Self::Installation,
+        Self::KeyRing,
         Self::Realms,
         Self::Roles,
         Self::Sessions,
@@ -36,7 +40,9 @@ impl Table {
         match self {
             Self::ApiKeys => "api_keys",
             Self::Apps => "apps",
+            Self::Ends => "ends",
             Self::Installation => "installation",
+            Self::KeyRing => "key_ring",
             Self::Realms => "realms",
             Self::Roles => "roles",
             Self::Sessions => "sessions",

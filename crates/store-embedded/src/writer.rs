@@ -16,9 +16,10 @@ use crate::adopt::{self, Adoption};
 use crate::audit::chain::Chain;
 use crate::audit::inbox::{Inbox, Pending};
 use crate::change::ChangeRow;
+use crate::ends::EndedSessions;
 use crate::engine::{self, Reach, Use};
 use crate::folder::{Folder, Lock};
-use crate::group::{self, Known, Outcome, Stopped, Work};
+use crate::group::{self, Counted, Known, Outcome, Stopped, Work};
 use crate::limits::{MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH};
 use crate::rows::session::TouchRow;
 
@@ -100,14 +101,14 @@ fn gone() -> StoreError {
 }
 
 /// Starts the writer of `file` on the current runtime.
-pub(crate) fn spawn(folder: Folder, connection: SqliteConnection, known: Known, lock: Lock) -> Queue {
+pub(crate) fn spawn(folder: Folder, open: Open, lock: Lock) -> Queue {
     let (requests, waiting) = mpsc::channel(QUEUE_LENGTH);
     let (touches, waiting_touches) = mpsc::channel(TOUCH_QUEUE_LENGTH);
     let inbox = Arc::new(Inbox::default());
     let writer = Writer {
         file: folder.store(),
         folder,
-        open: Some(Open { connection, known }),
+        open: Some(open),
         lines: Pending::new(Arc::clone(&inbox)),
         before_fault: None,
         waiting,
@@ -119,9 +120,19 @@ pub(crate) fn spawn(folder: Folder, connection: SqliteConnection, known: Known, 
 }
 
 /// An open connection, and what it has written.
-struct Open {
+pub(crate) struct Open {
     connection: SqliteConnection,
     known: Known,
+    ended: EndedSessions,
+}
+
+impl Open {
+    /// Reads what a writer must know of the file.
+    pub(crate) async fn read(mut connection: SqliteConnection) -> Result<Self, StoreError> {
+        let known = Known::read(&mut connection).await?;
+        let ended = EndedSessions::read(&mut connection).await?;
+        Ok(Self { connection, known, ended })
+    }
 }
 
 struct Writer {
@@ -218,7 +229,7 @@ impl Writer {
     async fn write(&mut self, operations: Vec<Operation>) {
         let works: Vec<&Work> = operations.iter().map(|operation| &operation.work).collect();
         if self.lines.entries().is_empty() && works.iter().all(|work| matches!(work, Work::Flush)) {
-            return answer(operations, |_| Ok(0));
+            return answer(operations, |_| Ok(Counted::default()));
         }
         match self.attempt(&works, true).await {
             Ok(outcomes) => {
@@ -241,28 +252,47 @@ impl Writer {
     async fn write_what_fits(&mut self, operations: Vec<Operation>, error: StoreError) {
         let lined = match operations.len() {
             0 => Err(error),
-            1 if self.lines.entries().is_empty() => return answer(operations, |_| Err(error.clone())),
             _ if self.lines.entries().is_empty() => Ok(()),
             _ => self.attempt(&[], true).await.map(drop).map_err(|stopped| stopped.error),
         };
         for operation in operations {
             let outcome = match &lined {
                 Err(error) if operation.work.needs_its_line() => Err(error.clone()),
-                _ => match self.attempt(&[&operation.work], false).await {
-                    Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(gone())),
-                    Err(stopped) => Err(stopped.error),
-                },
+                _ => self.write_alone(&operation.work).await,
             };
             let _ = operation.answer.send(outcome);
         }
     }
 
+    /// One operation in a transaction of its own. Ends that find no room take their sessions away instead, which gives some
+    /// back: a full disk must not keep anybody in.
+    async fn write_alone(&mut self, work: &Work) -> Outcome {
+        let refused = match self.attempt(&[work], false).await {
+            Ok(mut outcomes) => return outcomes.pop().unwrap_or_else(|| Err(gone())),
+            Err(stopped) => stopped,
+        };
+        if let (Work::End(rows), Reach::Group) = (work, refused.reach) {
+            let delete = Work::Delete(rows.iter().map(|row| row.token).collect());
+            if let Ok(mut outcomes) = self.attempt(&[&delete], false).await
+                && let Some(Ok(_)) = outcomes.pop()
+            {
+                return Ok(Counted::default());
+            }
+        }
+        Err(refused.error)
+    }
+
     /// One transaction: with the lines that wait, or without.
     async fn attempt(&mut self, works: &[&Work], with_lines: bool) -> Result<Vec<Outcome>, Stopped> {
         self.connect().await?;
-        let Some(Open { connection, known }) = &mut self.open else { return Err(Stopped::lost(gone())) };
+        let Some(Open { connection, known, ended }) = &mut self.open else {
+            return Err(Stopped::lost(gone()));
+        };
         let lines = if with_lines { self.lines.entries() } else { &[] };
-        let done = group::run(connection, known, lines, works).await;
+        let done = group::run(connection, known, ended, lines, works).await;
+        if let Ok(done) = &done {
+            ended.adopt(&done.ended, &done.forgotten);
+        }
         let done = self.settle(done).await?;
         self.lines.written(&done.places);
         Ok(done.outcomes)
@@ -286,7 +316,7 @@ impl Writer {
         let end = touches.rows.len().min(touches.done + MAX_TOUCHES);
         let piece = &touches.rows[touches.done..end];
         let done = match self.connect().await {
-            Ok(Open { connection, .. }) => group::touch(connection, piece).await,
+            Ok(Open { connection, ended, .. }) => group::touch(connection, ended, piece).await,
             Err(stopped) => Err(stopped),
         };
         match self.settle(done).await {
@@ -295,7 +325,7 @@ impl Writer {
                 self.touches.push_front(touches);
             }
             done => {
-                let _ = touches.answer.send(done.map(|()| end as u64).map_err(|stopped| stopped.error));
+                let _ = touches.answer.send(done.map(|()| Counted::of(end)).map_err(|stopped| stopped.error));
             }
         }
     }
@@ -317,7 +347,7 @@ impl Writer {
     /// After a fault: gives the connection up, unless the fault was the transaction's own.
     async fn settle<T>(&mut self, done: Result<T, Stopped>) -> Result<T, Stopped> {
         if let Err(Stopped { lost: true, .. }) = &done
-            && let Some(Open { connection, known }) = self.open.take()
+            && let Some(Open { connection, known, .. }) = self.open.take()
         {
             self.before_fault = Some(known.chain);
             // Not with `close`, which waits for an answer: this one may have none to give.
@@ -362,6 +392,5 @@ async fn reopen(file: &std::path::Path) -> Result<Open, StoreError> {
     engine::check_header(file)?;
     let mut connection = engine::connect(file, Use::Write).await?;
     engine::checkpoint(&mut connection).await.map_err(|error| engine::opening_fault(file, &error))?;
-    let known = Known::read(&mut connection).await?;
-    Ok(Open { connection, known })
+    Open::read(connection).await
 }

@@ -9,7 +9,7 @@ use auth::limits::REASON_KEPT;
 use auth::{Change, DirectoryStore, EndReason, Ended, Initialised, Moment, SessionRecord, SessionStore};
 use store_embedded::{EmbeddedStore, Progress, REQUEST_HOLDS, RestoreRequest, backup, check};
 use testkit::suites::clock::START;
-use testkit::suites::samples::{attempts, role, session, token, user};
+use testkit::suites::samples::{attempts, facts_of_key_ring, key_ring, role, session, token, user};
 use testkit::suites::sessions::load_all;
 
 fn later(seconds: u64) -> Moment {
@@ -94,6 +94,37 @@ async fn an_adopted_backup_is_the_store_but_for_what_has_ended() {
     let replaced = EmbeddedStore::open(elsewhere.path()).await.unwrap();
     assert_eq!(load_all(&replaced).await, before);
     assert_eq!(names_of_users(&replaced).await, ["bob"]);
+}
+
+/// Keys that were changed since the backup were changed for a reason; only a store that has none takes those of the backup.
+#[tokio::test]
+async fn signing_keys_stay_and_come_only_where_there_are_none() {
+    for (present, in_backup, afterwards) in
+        [(None, None, None), (None, Some(1), Some(1)), (Some(2), None, Some(2)), (Some(2), Some(1), Some(2))]
+    {
+        let put = |number| vec![Change::PutKeyRing(Box::new(key_ring(number)))];
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (other, _) = store_and_backup(elsewhere.path(), 3, &["alice"]).await;
+        if let Some(number) = in_backup {
+            other.apply(put(number)).await.unwrap();
+        }
+        let copy = elsewhere.path().join("second");
+        backup(elsewhere.path(), &copy, false).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store_and_backup(folder.path(), 1, &[]).await;
+        if let Some(number) = present {
+            store.apply(put(number)).await.unwrap();
+        }
+        store.adopt(&copy, later(100)).await.unwrap();
+        let ring = DirectoryStore::load(&store).await.unwrap().key_ring;
+        assert_eq!(
+            ring.map(|ring| facts_of_key_ring(&ring)),
+            afterwards.map(|one| facts_of_key_ring(&key_ring(one)))
+        );
+        // The tally is right: the next ring is counted on it.
+        store.apply(put(3)).await.unwrap();
+        check(folder.path()).await.unwrap();
+    }
 }
 
 /// A store forgets ends after a day; so it cannot say of an older session that it does not know that nobody ended it.

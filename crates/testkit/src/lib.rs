@@ -13,6 +13,7 @@
 
 pub mod backend;
 pub mod checker;
+pub mod ldap;
 pub mod nginx;
 pub mod patience;
 pub mod ports;

@@ -1,4 +1,5 @@
-//! The fuzzing client that the API's description is tried with: schemathesis, in a venv of its own.
+//! Programs of others from PyPI that tests run, each in a venv of its own: schemathesis, the fuzzing client that the API's
+//! description is tried with, PyJWT, which verifies what we sign, and clients of the API that one of the dialects imitates.
 //!
 //! Called through `needs.rs`. It must never touch the system's Python: what it installs lies below `target/tools/`.
 
@@ -9,11 +10,31 @@ use super::Need;
 use crate::report::{Failure, Outcome, say};
 use crate::run;
 
-/// Where the venv is; `crates/doorward/tests/e2e/openapi.rs` looks there.
-const FOLDER: &str = "target/tools/schemathesis";
+/// A venv that tests look for.
+struct Venv {
+    /// Where it is.
+    folder: &'static str,
+    /// Every package in the version that is installed.
+    pins: &'static str,
+    /// What is needed to build those that come as source.
+    needs: &'static [Need],
+}
 
-/// Every package in the version that is installed.
-const PINS: &str = "xtask/schemathesis.txt";
+const VENVS: [Venv; 3] = [
+    // `crates/doorward/tests/e2e/openapi.rs` looks there.
+    Venv { folder: "target/tools/schemathesis", pins: "xtask/schemathesis.txt", needs: &[] },
+    // `crates/signer/tests/signer/others.rs` looks there.
+    Venv { folder: "target/tools/pyjwt", pins: "xtask/pyjwt.txt", needs: &[] },
+    // `crates/doorward/tests/e2e/ovirt/clients.rs` looks there.
+    Venv { folder: "target/tools/clients", pins: "xtask/clients.txt", needs: XML },
+];
+
+/// What the SDK, which reads XML in C, is built with; Debian's Python needs its headers, too.
+const XML: &[Need] = &[
+    Need { program: "cc", package: "gcc" },
+    Need { program: "/usr/include/libxml2/libxml/xmlreader.h", package: "libxml2-dev" },
+    Need { program: "/usr/share/doc/python3-dev/copyright", package: "python3-dev" },
+];
 
 /// A copy of the pins inside the venv, written when it is complete.
 const INSTALLED: &str = "installed.txt";
@@ -21,29 +42,41 @@ const INSTALLED: &str = "installed.txt";
 /// Debian's Python with venvs, where no other Python has them.
 const PYTHON: &[Need] = &[Need { program: "python3", package: "python3" }];
 
-/// Sees to it that the venv holds exactly what is pinned.
+/// Sees to it that the venvs hold exactly what is pinned.
 ///
 /// # Errors
 /// When there is no Python with venvs and none can be installed, or when PyPI cannot be reached.
 pub(crate) fn ensure() -> Outcome {
-    let folder = run::root().join(FOLDER);
-    let pins = read(&run::root().join(PINS))?;
+    VENVS.iter().try_for_each(ensure_one)
+}
+
+fn ensure_one(venv: &Venv) -> Outcome {
+    let folder = run::root().join(venv.folder);
+    let pins = read(&run::root().join(venv.pins))?;
     if std::fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|installed| installed == pins) {
         return Ok(());
     }
     super::ensure(PYTHON)?;
+    super::ensure(venv.needs)?;
     if !has_venv() {
         super::install(&["python3-venv"])?;
     }
-    say(format!("needs: installing what {PINS} lists into {FOLDER}"));
+    say(format!("needs: installing what {} lists into {}", venv.pins, venv.folder));
     let text = folder.display().to_string();
     run::run(run::program(&python()).args(["-m", "venv", "--clear", &text]))?;
     let pip = folder.join("bin/pip").display().to_string();
     let mut install = run::program(&pip);
-    install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", PINS]);
+    install.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--requirement",
+        venv.pins,
+    ]);
     run::run(&mut install)?;
     std::fs::write(folder.join(INSTALLED), pins)
-        .map_err(|error| Failure::new(format!("cannot write {FOLDER}/{INSTALLED}: {error}")))
+        .map_err(|error| Failure::new(format!("cannot write {}/{INSTALLED}: {error}", venv.folder)))
 }
 
 fn read(path: &Path) -> Outcome<String> {
@@ -74,9 +107,16 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_to_one_version() {
-        let pins = read(&run::root().join(PINS)).unwrap();
-        let rows: Vec<_> = pins.lines().filter(|line| !line.starts_with('#')).collect();
-        assert!(rows.iter().any(|row| row.starts_with("schemathesis==4.")));
-        assert!(rows.iter().all(|row| row.contains("==") && !row.contains(['*', '>', '<', '~'])), "{rows:?}");
+        for (venv, wanted) in
+            VENVS.iter().zip(["schemathesis==4.", "PyJWT==2.", "ovirt-engine-sdk-python==4."])
+        {
+            let pins = read(&run::root().join(venv.pins)).unwrap();
+            let rows: Vec<_> = pins.lines().filter(|line| !line.starts_with('#')).collect();
+            assert!(rows.iter().any(|row| row.starts_with(wanted)));
+            assert!(
+                rows.iter().all(|row| row.contains("==") && !row.contains(['*', '>', '<', '~'])),
+                "{rows:?}"
+            );
+        }
     }
 }

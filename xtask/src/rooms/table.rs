@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     Rule { name: "config", may_use: MayUse::Only(&["auth"]), must_not_use: &[] },
     Rule { name: "realm-", may_use: MayUse::Only(&["auth"]), must_not_use: HTTP },
     Rule { name: "store-", may_use: MayUse::Only(&["auth"]), must_not_use: HTTP },
+    Rule { name: "signer", may_use: MayUse::Only(&["auth"]), must_not_use: HTTP },
     Rule { name: "gateway", may_use: MayUse::Only(&["auth", "config"]), must_not_use: &["sqlx", "argon2"] },
     Rule { name: "api", may_use: MayUse::Only(&["auth", "gateway"]), must_not_use: &["sqlx", "argon2"] },
     Rule {

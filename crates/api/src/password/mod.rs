@@ -6,6 +6,7 @@ mod strength;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ impl PasswordJudge {
     fn place(&self) -> Result<SemaphorePermit<'_>, Reason> {
         self.places
             .try_acquire()
-            .map_err(|_| Reason::RealmUnavailable("too many passwords wait to be judged"))
+            .map_err(|_| Reason::RealmUnavailable("too many passwords wait to be judged".into()))
     }
 }
 
@@ -120,7 +121,7 @@ impl Default for PasswordJudge {
 }
 
 /// Said when the judgement did not come to its end: the process ends.
-const UNJUDGED: Reason = Reason::RealmUnavailable("the password could not be judged");
+const UNJUDGED: Reason = Reason::RealmUnavailable(Cow::Borrowed("the password could not be judged"));
 
 /// What is wrong with a password that may not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ pub mod change;
 pub mod create;
 pub mod delete;
 pub mod read;
+pub mod rehearse;
 #[cfg(test)]
 mod tests;
 

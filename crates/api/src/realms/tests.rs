@@ -59,7 +59,8 @@ impl House {
     }
 
     async fn login_at(&self, realm: &str, number: u64) {
-        self.login_as("alice", number, |request| request.realm = Box::from(realm)).await;
+        self.login_as("alice", number, |request| request.realm = auth::RealmChoice::Named(Box::from(realm)))
+            .await;
     }
 
     async fn list(&self, name: Option<&str>, kind: Option<&str>) -> Vec<String> {

@@ -78,6 +78,7 @@ async fn write(services: &Services, permit: Option<&Permit>, hash: PasswordHash)
             permissions: Vec::new(),
             enabled: true,
             password: Some(hash),
+            vouched: auth::Vouched::default(),
             password_version: services.first_password_version(),
             created: now,
             updated: now,

@@ -92,6 +92,7 @@ pub(crate) async fn create(
             permissions: input.permissions,
             enabled: input.enabled,
             password,
+            vouched: auth::Vouched::default(),
             password_version: services.first_password_version(),
             created: now,
             updated: now,

@@ -120,9 +120,10 @@ impl Directory {
     /// Puts the realms of newly read settings in force, in place of those of the old ones.
     pub async fn replace_settings(&self, settings: HashMap<RealmName, RealmState>) {
         let _alone = self.changing.lock().await;
-        let mut after = Snapshot::clone(&self.held());
+        let before = self.held();
+        let mut after = Snapshot::clone(&before);
         after.replace_settings(settings);
-        self.present.store(Arc::new(after));
+        self.present.store(Arc::new(after.following(&before)));
     }
 }
 
@@ -135,6 +136,7 @@ pub(crate) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Puts `snapshot`, which the store holds, in force.
     pub(crate) fn replace(&self, snapshot: Snapshot) {
-        self.directory.present.store(Arc::new(snapshot));
+        let following = snapshot.following(&self.directory.present());
+        self.directory.present.store(Arc::new(following));
     }
 }

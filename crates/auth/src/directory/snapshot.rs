@@ -9,6 +9,7 @@ use crate::realm::{Realm, RealmMaker, Unmakeable};
 use crate::reason::Reason;
 use crate::store::{Change, DirectoryImage};
 use crate::words::ids::{KeyId, UserId};
+use crate::words::key_ring::KeyRing;
 use crate::words::names::{AppName, RealmName, RoleName};
 use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
 use crate::words::token::TokenHash;
@@ -111,6 +112,13 @@ impl CompiledKey {
 
 type Piece<K, V> = Arc<HashMap<K, Arc<V>>>;
 
+/// See [`Snapshot::asserting`].
+#[derive(Default)]
+struct Asserting {
+    realms: Vec<RealmName>,
+    fields: Vec<Box<str>>,
+}
+
 /// One state of the directory.
 #[derive(Clone)]
 pub struct Snapshot {
@@ -123,8 +131,13 @@ pub struct Snapshot {
     /// The realms of the settings, which stand before those of the store.
     settings: Arc<HashMap<RealmName, RealmState>>,
     stored: Arc<HashMap<RealmName, RealmState>>,
+    /// The realms that take the word of somebody in front of the gateway.
+    asserting: Arc<Asserting>,
     /// Set once the installation was set up.
     pub initialised: Option<Initialised>,
+    key_ring: Option<Arc<KeyRing>>,
+    /// See [`Snapshot::generation`].
+    generation: u64,
 }
 
 impl Snapshot {
@@ -152,7 +165,7 @@ impl Snapshot {
         for role in built_in.into_iter().chain(image.roles) {
             roles.insert(role.name.clone(), compile(role));
         }
-        Self {
+        let mut snapshot = Self {
             users: pieces.into_iter().map(Arc::new).collect(),
             keys: keys.into_iter().map(Arc::new).collect(),
             key_ids: key_ids.into_iter().map(Arc::new).collect(),
@@ -166,8 +179,13 @@ impl Snapshot {
                     .map(|record| (record.name.clone(), RealmState::of(record, maker)))
                     .collect(),
             ),
+            asserting: Arc::default(),
             initialised: image.initialised,
-        }
+            key_ring: image.key_ring.map(Arc::new),
+            generation: 0,
+        };
+        snapshot.note_asserting();
+        snapshot
     }
 
     /// The user with this id.
@@ -205,6 +223,30 @@ impl Snapshot {
         self.settings.values().chain(stored)
     }
 
+    /// The realms that take the word of somebody in front of the gateway, by their names' order.
+    pub(crate) fn asserting(&self) -> &[RealmName] {
+        &self.asserting.realms
+    }
+
+    /// The names of the header fields in which these realms read it, in lower case, each once. None where there is no such
+    /// realm. Also of realms that are off: what was a credential is none of the backend's business.
+    #[must_use]
+    pub fn asserting_fields(&self) -> &[Box<str>] {
+        &self.asserting.fields
+    }
+
+    fn note_asserting(&mut self) {
+        let asserting = |state: &&RealmState| !state.realm.asserting_fields().is_empty();
+        let found: Vec<_> = self.realms().filter(asserting).collect();
+        let mut realms: Vec<_> = found.iter().map(|state| state.record.name.clone()).collect();
+        realms.sort();
+        let mut fields: Vec<_> =
+            found.iter().flat_map(|state| state.realm.asserting_fields()).cloned().collect();
+        fields.sort();
+        fields.dedup();
+        self.asserting = Arc::new(Asserting { realms, fields });
+    }
+
     /// The app with this id.
     #[must_use]
     pub fn app(&self, id: &str) -> Option<&Arc<App>> {
@@ -228,6 +270,24 @@ impl Snapshot {
         self.key(self.key_ids[key_id_piece(id)].get(id)?)
     }
 
+    /// The keys that the gateway signs with. None before the first start made some.
+    #[must_use]
+    pub fn key_ring(&self) -> Option<&Arc<KeyRing>> {
+        self.key_ring.as_ref()
+    }
+
+    /// Which state of its directory this is: each that comes into force has a higher number than all before it. What was
+    /// computed of a snapshot with this number needs no second look.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The same state as the one that follows `before`.
+    pub(super) fn following(self, before: &Self) -> Self {
+        Self { generation: before.generation + 1, ..self }
+    }
+
     /// All API keys, in no order.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<CompiledKey>> {
         self.keys.iter().flat_map(|piece| piece.values())
@@ -241,20 +301,20 @@ impl Snapshot {
         match self.realm(account.user.realm.as_str()) {
             None => Err(Reason::UnknownRealm),
             Some(realm) if !realm.record.enabled => Err(Reason::RealmDisabled),
-            Some(_) if !account.user.enabled => Err(Reason::UserDisabled),
+            Some(_) if !account.user.enabled || account.user.vouched.lapsed => Err(Reason::UserDisabled),
             Some(_) => Ok(()),
         }
     }
 
-    /// The roles that count for this user: given directly, then inherited from the realm, each once. Names without a
-    /// role behind them give nothing.
+    /// The roles that count for this user: given directly, then those that his groups stand for, then inherited from the
+    /// realm, each once. Names without a role behind them give nothing.
     pub fn roles_of<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = &'a Arc<CompiledRole>> {
-        let direct = &account.user.roles;
+        let User { roles: direct, vouched, .. } = &account.user;
         let inherited = self.realm(account.user.realm.as_str()).map_or(&[][..], |realm| &realm.record.roles);
-        direct
-            .iter()
-            .chain(inherited.iter().filter(move |name| !direct.contains(name)))
-            .filter_map(|name| self.roles.get(name))
+        let of_groups = vouched.roles.iter().filter(move |name| !direct.contains(name));
+        let inherited =
+            inherited.iter().filter(move |name| !direct.contains(name) && !vouched.roles.contains(name));
+        direct.iter().chain(of_groups).chain(inherited).filter_map(|name| self.roles.get(name))
     }
 
     /// The permission by which this user may do this, if there is one: an entry of his own, or one of a role that no
@@ -302,7 +362,7 @@ impl Snapshot {
         for change in changes {
             after.make(change.clone(), maker);
         }
-        after
+        after.following(self)
     }
 
     /// The realms of the store, also those that stand behind one of the settings, in no order.
@@ -328,9 +388,11 @@ impl Snapshot {
             Change::PutRealm(record) => {
                 let state = RealmState::of(*record, maker);
                 Arc::make_mut(&mut self.stored).insert(state.record.name.clone(), state);
+                self.note_asserting();
             }
             Change::DeleteRealm(name) => {
                 Arc::make_mut(&mut self.stored).remove(&name);
+                self.note_asserting();
             }
             Change::PutApp(app) => {
                 Arc::make_mut(&mut self.apps).insert(app.id.clone(), Arc::new(*app));
@@ -348,12 +410,14 @@ impl Snapshot {
                 }
             }
             Change::Initialise(initialised) => self.initialised = Some(initialised),
+            Change::PutKeyRing(ring) => self.key_ring = Some(Arc::new(*ring)),
         }
     }
 
     /// Puts other realms in the place of those that stand in the settings.
     pub(super) fn replace_settings(&mut self, settings: HashMap<RealmName, RealmState>) {
         self.settings = Arc::new(settings);
+        self.note_asserting();
     }
 }
 

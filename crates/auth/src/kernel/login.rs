@@ -3,23 +3,24 @@
 
 use std::sync::Arc;
 
-use super::Kernel;
+use super::{Kernel, RealmChoice};
+use crate::directory::Account;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::login::Proven;
 use crate::reason::Reason;
 use crate::sessions::{NewSession, Session};
 use crate::trust::Authenticated;
 use crate::witness::Event;
-use crate::words::credential::{AuthMethod, Evidence, Password};
+use crate::words::credential::{AuthMethod, BearerText, Evidence, Password};
 use crate::words::ids::SessionId;
 use crate::words::names::{AppName, Scope, Username};
 use crate::words::session::{EndReason, Origin, SessionLimits};
-use crate::words::token::SessionToken;
+use crate::words::token::{SessionToken, TokenHash};
 
 /// A login.
 pub struct LoginRequest {
-    /// The realm that the client named, or the dialect's default.
-    pub realm: Box<str>,
+    /// The realm that the client named, or those that the mount asks.
+    pub realm: RealmChoice,
     /// The name as presented.
     pub username: Username,
     /// The password.
@@ -56,6 +57,9 @@ pub enum AtCap {
     EndOldest,
     /// It is refused.
     Refuse,
+    /// The session that idled longest of those that the same client began (the same address and user agent) ends for it; where
+    /// there is none, it is refused.
+    EndOldestOfClient,
 }
 
 /// A login that succeeded: the session is on disk.
@@ -66,6 +70,25 @@ pub struct LoggedIn {
     pub replaced: usize,
 }
 
+/// A session that is to be made for somebody who was proven.
+pub(super) struct NewLogin {
+    pub(super) scope: Scope,
+    pub(super) app: Option<AppName>,
+    pub(super) method: AuthMethod,
+    pub(super) limits: SessionLimits,
+    pub(super) cap: Option<SessionCap>,
+    pub(super) origin: Origin,
+    pub(super) is_guarded: bool,
+    /// Sessions that end for it.
+    pub(super) replaced: Vec<Arc<Session>>,
+}
+
+/// What a token is for that is about to be written.
+pub(super) struct Begun<'a> {
+    pub(super) account: &'a Arc<Account>,
+    pub(super) id: SessionId,
+}
+
 impl Kernel {
     /// Logs in: proves the password, makes the session, ends those it replaces. The session is on disk when this
     /// resolves. `token` is drawn by the dialect, in its form.
@@ -74,36 +97,88 @@ impl Kernel {
     /// Why not; there is no session then, but those it would have replaced may have ended.
     pub async fn login(&self, token: &SessionToken, request: LoginRequest) -> Result<LoggedIn, Reason> {
         debug_assert!(token.expose().len() <= MAX_TOKEN_BYTES, "a token that could never be presented");
+        let hash = token.hash();
+        self.login_as(AuthMethod::Password, request, |_| Ok(hash)).await
+    }
+
+    /// As [`login`](Self::login), for a bearer token, which `write` writes once it is known what it will be for. A session that
+    /// begins so counts for its token only, and its token for it only.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login); `write`'s error.
+    pub async fn login_for_token(
+        &self,
+        request: LoginRequest,
+        write: impl FnOnce(&Arc<Account>, SessionId) -> Result<BearerText, Reason>,
+    ) -> Result<(LoggedIn, BearerText), Reason> {
+        let mut written = None;
+        let begun = self.login_as(AuthMethod::Token, request, |begun| {
+            let text = write(begun.account, begun.id)?;
+            let hash = text.hash();
+            written = Some(text);
+            Ok(hash)
+        });
+        let begun = begun.await?;
+        written.map(|text| (begun, text)).ok_or(Reason::StoreFailed)
+    }
+
+    async fn login_as(
+        &self,
+        method: AuthMethod,
+        request: LoginRequest,
+        token: impl FnOnce(Begun<'_>) -> Result<TokenHash, Reason>,
+    ) -> Result<LoggedIn, Reason> {
         let client = request.origin.address;
-        self.realm_in_force(&request.realm)
-            .map_err(|reason| self.refused(&request.realm, &request.username, client, reason))?;
         let evidence = Evidence::Password { username: request.username, password: request.password };
         let proven = self.prove(&request.realm, &evidence, client, AuthMethod::Password).await?;
         let begun = async {
-            let snapshot = self.parts.directory.held();
-            let known = Authenticated::by_secret(&snapshot, &proven, AuthMethod::Password)?;
             if let Some(app) = request.app.as_ref().filter(|_| request.app_must_exist) {
-                snapshot.app(app.as_str()).ok_or(Reason::UnknownApp)?;
+                self.parts.directory.present().app(app.as_str()).ok_or(Reason::UnknownApp)?;
             }
-            let user = &known.account().user;
-            let replaced = self.shown(&request.replaces, &request.scope);
-            let session = self.parts.sessions.prepare(NewSession {
-                token: token.hash(),
-                id: SessionId::from_random(*self.draw()),
-                user: user.id,
-                user_created: user.created,
-                realm: user.realm.clone(),
+            let login = NewLogin {
+                replaced: self.shown(&request.replaces, &request.scope),
                 scope: request.scope,
                 app: request.app,
-                method: AuthMethod::Password,
+                method,
                 limits: request.limits,
+                cap: request.cap,
                 origin: request.origin,
-            });
-            let replaced = self.begin(&session, &proven, &replaced, request.cap).await?;
-            Ok(LoggedIn { session, replaced })
+                is_guarded: false,
+            };
+            self.begin_for(&proven, login, token).await
         };
-        let username = &proven.account.user.username;
-        begun.await.map_err(|reason| self.refused(&request.realm, username, client, reason))
+        let user = &proven.account.user;
+        begun.await.map_err(|reason| self.refused(user.realm.as_str(), &user.username, client, reason))
+    }
+
+    /// Makes a session for somebody who was proven just now. It is on disk when this resolves.
+    ///
+    /// # Errors
+    /// Why not; what `token` says, too.
+    pub(super) async fn begin_for(
+        &self,
+        proven: &Proven,
+        login: NewLogin,
+        token: impl FnOnce(Begun<'_>) -> Result<TokenHash, Reason>,
+    ) -> Result<LoggedIn, Reason> {
+        let known = Authenticated::by_secret(&self.parts.directory.present(), proven, login.method)?;
+        let id = SessionId::from_random(*self.draw());
+        let user = &known.account().user;
+        let session = self.parts.sessions.prepare(NewSession {
+            token: token(Begun { account: known.account(), id })?,
+            id,
+            user: user.id,
+            user_created: user.created,
+            realm: user.realm.clone(),
+            scope: login.scope,
+            app: login.app,
+            method: login.method,
+            limits: login.limits,
+            origin: login.origin,
+            is_guarded: login.is_guarded,
+        });
+        let replaced = self.begin(&session, proven, &login.replaced, login.cap).await?;
+        Ok(LoggedIn { session, replaced })
     }
 
     /// Makes a prepared session count; how many others ended for it.
@@ -146,6 +221,10 @@ impl Kernel {
                 AtCap::Refuse if !over.is_empty() => return Err(Reason::TooManySessions),
                 AtCap::Refuse => {}
                 AtCap::EndOldest => ended += self.end(&over, EndReason::Evicted, None).await?,
+                AtCap::EndOldestOfClient => {
+                    let room = self.room_of_client(session, over.len()).ok_or(Reason::TooManySessions)?;
+                    ended += self.end(&room, EndReason::Evicted, None).await?;
+                }
             }
         }
         Ok(ended)
@@ -156,6 +235,24 @@ impl Kernel {
     /// Only those count that came into the table before it: of two logins at a time the later one sees the earlier and
     /// makes room for both, and neither ends the other.
     fn over_cap(&self, newest: &Session, cap: usize) -> Vec<Arc<Session>> {
+        let mut others = self.before(newest);
+        others.truncate((others.len() + 1).saturating_sub(cap.max(1)));
+        others
+    }
+
+    /// So many of the user's sessions that the same client began before `newest`, those that idled longest; `None` where there
+    /// are not so many.
+    fn room_of_client(&self, newest: &Session, count: usize) -> Option<Vec<Arc<Session>>> {
+        let mut others = self.before(newest);
+        others.retain(|other| other.origin == newest.origin);
+        (others.len() >= count).then(|| {
+            others.truncate(count);
+            others
+        })
+    }
+
+    /// The live sessions of the user of `newest` in its scope that began before it; those that idled longest first.
+    fn before(&self, newest: &Session) -> Vec<Arc<Session>> {
         let now = self.parts.clock.now();
         let mut others = self.parts.sessions.table().of_user(&newest.user);
         let place = others.iter().position(|other| other.token == newest.token).unwrap_or(others.len());
@@ -163,7 +260,6 @@ impl Kernel {
         others.retain(|other| other.scope == newest.scope && other.ended(now).is_none());
         // The moments are read once: they go on while this sorts.
         others.sort_by_cached_key(|other| other.last_seen());
-        others.truncate((others.len() + 1).saturating_sub(cap.max(1)));
         others
     }
 }

@@ -14,6 +14,7 @@ use crate::directory::{Account, RealmState};
 use crate::limits::{EVIDENCE_KEPT, MAX_EVIDENCE};
 use crate::words::clock::Moment;
 use crate::words::credential::Password;
+use crate::words::ids::UserId;
 use crate::words::names::Username;
 use crate::words::records::RealmRecord;
 
@@ -57,14 +58,14 @@ impl Remembered {
         Self { key: keyed(key), entries: Cache::new(MAX_EVIDENCE) }
     }
 
-    /// What is remembered of this credential, if it is still true of `present`, the account and the realm that
-    /// the directory has now.
-    pub(crate) fn recall(
+    /// What is remembered of this credential, if it is still true of what `present` gives: the account and the realm that the
+    /// directory has now. Realms know some users by several names, so the account is asked for by its id.
+    pub(crate) fn recall<'p>(
         &self,
         realm: &str,
         username: &Username,
         password: &Password,
-        present: Option<(&Arc<Account>, &RealmState)>,
+        present: impl FnOnce(&UserId) -> Option<(&'p Arc<Account>, &'p RealmState)>,
         now: Moment,
     ) -> Option<Proven> {
         let digest = self.digest(realm, username, password);
@@ -72,7 +73,7 @@ impl Remembered {
         let is_present = |(account, realm): (&Arc<Account>, &RealmState)| {
             Arc::ptr_eq(account, &entry.proven.account) && realm.is_source_of(&entry.proven.realm)
         };
-        if now < entry.until && present.is_some_and(is_present) {
+        if now < entry.until && present(&entry.proven.account.user.id).is_some_and(is_present) {
             return Some(entry.proven);
         }
         self.entries.remove(&digest);

@@ -188,6 +188,24 @@ impl Throttle {
         Ok(Ticket { throttle: self, user, counted, address, waited: false, settled: false })
     }
 
+    /// Notes that `username`, whom `realm` does not know, logged in from `address` with a realm that was asked after it: he
+    /// will be asked for here again. Gives what must be on disk, where that is news.
+    pub(crate) fn note_passed(
+        &self,
+        realm: &str,
+        username: &Username,
+        address: IpAddr,
+    ) -> Option<AttemptRecord> {
+        let now = self.clock.now();
+        let limits = **self.limits.load();
+        let user = user_key(realm, username);
+        let mut table = self.lock();
+        let new = usize::from(!table.counters.contains_key(&user));
+        table.make_room(new, now, &limits).ok()?;
+        let counter = table.counter(&user, now);
+        counter.remember_address(client_of(address), now).then(|| counter.record.clone())
+    }
+
     /// Forgets the counters that free nobody and lock nobody out. Gives the two moments before which the store may
     /// forget: windows and pauses that ended, and addresses last seen.
     pub(crate) fn forget_idle(&self) -> (Moment, Moment) {

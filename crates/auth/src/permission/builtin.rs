@@ -26,7 +26,7 @@ struct BuiltIn {
 }
 
 /// The administration of the gateway itself, which only `admin` has. Below the mount.
-pub const ADMINISTRATION: [&str; 7] = [
+pub const ADMINISTRATION: [&str; 8] = [
     "/users/**",
     "/roles/**",
     "/realm-configs/**",
@@ -34,6 +34,7 @@ pub const ADMINISTRATION: [&str; 7] = [
     "/sessions/**",
     "/audit/**",
     "/explain/**",
+    "/oauth2/**",
 ];
 
 /// What each but `admin` may do with the own user.

@@ -2,6 +2,8 @@
 //!
 //! Called by [`RealmMaker`](super::RealmMaker). Must never give out a secret, and never take the mark for one.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::RealmFault;
@@ -11,6 +13,14 @@ const MARK: &str = "***";
 
 /// Whether the field of this dotted name is a secret.
 type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
+
+/// What a type of realm says of the fields of its config, by their dotted names.
+pub(super) struct Fields<'a> {
+    /// Whether it is a secret.
+    pub(super) is_secret: IsSecret<'a>,
+    /// Whether it says where secrets are sent.
+    pub(super) is_destination: IsSecret<'a>,
+}
 
 /// Whether fields called so are secrets in every type of realm: what their name says.
 pub(super) fn is_secret_by_name(field: &str) -> bool {
@@ -48,16 +58,26 @@ fn mask(value: &mut Value, name: &str, is_secret: IsSecret<'_>) {
 /// The config that somebody sent who saw `stored` without its secrets: where he left the mark, the secret stays.
 ///
 /// # Errors
-/// [`RealmFault`] where it is no object, and for a mark that stands where no secret is kept.
-pub(super) fn completed(
-    stored: Option<&str>,
-    sent: &str,
-    is_secret: IsSecret<'_>,
-) -> Result<String, RealmFault> {
-    let stored = stored.and_then(|stored| serde_json::from_str(stored).ok());
+/// [`RealmFault`] where it is no object, for a mark that stands where no secret is kept, and for one beside another
+/// destination than the secret was kept for.
+pub(super) fn completed(stored: Option<&str>, sent: &str, fields: &Fields<'_>) -> Result<String, RealmFault> {
+    let stored: Option<Value> = stored.and_then(|stored| serde_json::from_str(stored).ok());
     match serde_json::from_str(sent) {
         Ok(mut sent @ Value::Object(_)) => {
-            complete(&mut sent, stored.as_ref(), "", is_secret)?;
+            let marked = first_mark(&sent, "", fields.is_secret);
+            let moved = || {
+                let stored = stored.as_ref().unwrap_or(&Value::Null);
+                destinations(stored, fields.is_destination) != destinations(&sent, fields.is_destination)
+            };
+            if let Some(name) = marked
+                && stored.is_some()
+                && moved()
+            {
+                let why =
+                    format!("{MARK} keeps a secret for where it was sent; say it anew for another server");
+                return Err(RealmFault { field: Some(name), why });
+            }
+            complete(&mut sent, stored.as_ref(), "", fields.is_secret)?;
             Ok(sent.to_string())
         }
         _ => Err(RealmFault { field: Some(String::new()), why: "is no JSON object".to_owned() }),
@@ -99,13 +119,40 @@ fn complete(
 }
 
 fn has_mark(value: &Value, name: &str, is_secret: IsSecret<'_>) -> bool {
+    first_mark(value, name, is_secret).is_some()
+}
+
+/// The dotted name of the first mark that stands for a secret.
+fn first_mark(value: &Value, name: &str, is_secret: IsSecret<'_>) -> Option<String> {
     match value {
-        Value::Object(fields) => fields.iter().any(|(key, value)| {
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
             let name = below(name, key);
-            if is_secret(&name) { *value == MARK } else { has_mark(value, &name, is_secret) }
+            if is_secret(&name) {
+                (*value == MARK).then_some(name)
+            } else {
+                first_mark(value, &name, is_secret)
+            }
         }),
-        Value::Array(members) => members.iter().any(|member| has_mark(member, name, is_secret)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(members) => members.iter().find_map(|member| first_mark(member, name, is_secret)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// The fields that say where secrets are sent, with their dotted names.
+fn destinations(config: &Value, is_destination: IsSecret<'_>) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    collect(config, "", is_destination, &mut found);
+    found
+}
+
+fn collect(value: &Value, name: &str, is_destination: IsSecret<'_>, found: &mut BTreeMap<String, Value>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let name = below(name, key);
+        if is_destination(&name) {
+            found.insert(name, value.clone());
+        } else {
+            collect(value, &name, is_destination, found);
+        }
     }
 }
 
@@ -130,7 +177,8 @@ mod tests {
 
     fn back(stored: Option<&Value>, sent: &Value) -> Result<Value, String> {
         let stored = stored.map(ToString::to_string);
-        completed(stored.as_deref(), &sent.to_string(), &is_secret_by_name)
+        let fields = Fields { is_secret: &is_secret_by_name, is_destination: &|field| field == "host" };
+        completed(stored.as_deref(), &sent.to_string(), &fields)
             .map(|config| serde_json::from_str(&config).unwrap())
             .map_err(|fault| fault.field.unwrap())
     }
@@ -169,16 +217,27 @@ mod tests {
     fn what_was_shown_can_be_sent_back() {
         assert_eq!(back(Some(&config()), &seen(&config())), Ok(config()));
         let mut sent = seen(&config());
-        sent["host"] = json!("other");
+        sent["note"] = json!("other");
         sent["login"]["bindPassword"] = json!("new");
         sent["servers"] = json!([{ "host": "a", "secret": "said anew" }]);
         let mut expected = config();
-        expected["host"] = json!("other");
+        expected["note"] = json!("other");
         expected["login"]["bindPassword"] = json!("new");
         expected["servers"] = sent["servers"].clone();
         assert_eq!(back(Some(&config()), &sent), Ok(expected));
         assert_eq!(back(Some(&config()), &json!({})), Ok(json!({})), "what is left out is gone");
         assert_eq!(back(None, &json!({ "note": "***" })), Ok(json!({ "note": "***" })));
+    }
+
+    #[test]
+    fn a_kept_secret_goes_nowhere_else() {
+        let mut elsewhere = seen(&config());
+        elsewhere["host"] = json!("ldap.attacker.example");
+        assert_eq!(back(Some(&config()), &elsewhere), Err("login.bindPassword".to_owned()));
+        elsewhere.as_object_mut().unwrap().shift_remove("host");
+        assert_eq!(back(Some(&config()), &elsewhere), Err("login.bindPassword".to_owned()));
+        let said_anew = json!({ "host": "ldap.attacker.example", "password": "new" });
+        assert_eq!(back(Some(&config()), &said_anew), Ok(said_anew.clone()));
     }
 
     #[test]
@@ -189,10 +248,13 @@ mod tests {
             assert_eq!(back(None, &sent), Err(name));
         }
         assert_eq!(
-            back(Some(&config()), &json!({ "login": { "secret": "***" } })),
+            back(Some(&config()), &json!({ "host": "ldap.example.com", "login": { "secret": "***" } })),
             Err("login.secret".to_owned())
         );
-        let elsewhere = json!({ "servers": [{ "host": "b", "secret": "***" }, [{ "secret": "***" }]] });
+        let elsewhere = json!({
+            "host": "ldap.example.com",
+            "servers": [{ "host": "b", "secret": "***" }, [{ "secret": "***" }]],
+        });
         assert_eq!(back(Some(&config()), &elsewhere), Err("servers".to_owned()));
         assert_eq!(back(None, &json!([1])), Err(String::new()));
     }

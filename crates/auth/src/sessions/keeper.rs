@@ -48,6 +48,8 @@ pub struct NewSession {
     pub limits: SessionLimits,
     /// Where the login came from.
     pub origin: Origin,
+    /// Whether its clients must repeat the token.
+    pub is_guarded: bool,
 }
 
 /// The keeper of sessions.
@@ -134,6 +136,7 @@ impl Sessions {
             last_seen: now,
             limits: new.limits,
             origin: new.origin,
+            is_guarded: new.is_guarded,
             ended: None,
         }))
     }

@@ -40,6 +40,8 @@ pub struct Session {
     pub limits: SessionLimits,
     /// Where the login came from.
     pub origin: Origin,
+    /// Whether its clients must say the token a second time, where no page of another site can.
+    pub is_guarded: bool,
     last_seen: AtomicU64,
     /// 0 while nobody ended it; else the moment in milliseconds times 8, plus the reason's place in `EndReason::ALL`.
     ended: AtomicU64,
@@ -68,6 +70,7 @@ impl Session {
             created: record.created,
             limits: record.limits,
             origin: record.origin,
+            is_guarded: record.is_guarded,
             last_seen: AtomicU64::new(record.last_seen.as_millis()),
             ended: AtomicU64::new(record.ended.map_or(0, pack)),
             touched: AtomicBool::new(false),
@@ -89,6 +92,7 @@ impl Session {
             last_seen: self.last_seen(),
             limits: self.limits,
             origin: self.origin.clone(),
+            is_guarded: self.is_guarded,
             ended: self.noted_end(),
         }
     }
@@ -199,6 +203,7 @@ mod tests {
                 max_lifetime: Duration::from_secs(max),
             },
             origin: Origin::new(IpAddr::from([127, 0, 0, 1]), None),
+            is_guarded: false,
             ended: None,
         })
     }

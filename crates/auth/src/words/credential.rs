@@ -1,11 +1,13 @@
 //! Secrets that people present. None of them can be printed: Debug shows the type's name, nothing else.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::names::Username;
+use super::token::TokenHash;
 use crate::limits::MAX_PASSWORD_BYTES;
 
 /// A password in clear, for as long as it must be one. Wiped when dropped.
@@ -65,7 +67,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A bearer token as presented. Nothing verifies these yet, so it is kept only to be refused by name.
+/// A bearer token (RFC 6750), as presented or as it was just made. Wiped when dropped; cannot be printed.
 #[derive(Clone)]
 pub struct BearerText(Zeroizing<String>);
 
@@ -76,10 +78,16 @@ impl BearerText {
         Self(Zeroizing::new(text))
     }
 
-    /// The text. Read it only to verify it.
+    /// The text. Read it only to verify it, or to send it to the client that just got it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What is stored and looked up instead of the token.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of_bearer(&self.0)
     }
 }
 
@@ -99,6 +107,17 @@ pub enum Evidence {
         /// What he says proves it.
         password: Password,
     },
+    /// Header fields of somebody in front of the gateway, who says who the user is.
+    Asserted(Asserted),
+}
+
+/// What somebody in front of the gateway says of a user, and who that somebody is.
+#[derive(Debug, Default)]
+pub struct Asserted {
+    /// The address of the other end of the connection, whatever any header says.
+    pub peer: Option<IpAddr>,
+    /// The fields that the realms of the directory read, in the order in which they came; names in lower case.
+    pub fields: Vec<(Box<str>, Box<[u8]>)>,
 }
 
 /// How somebody was authenticated: told in lists, logs and, later, to the backend (RFC 8176 calls it `amr`).
@@ -110,6 +129,10 @@ pub enum AuthMethod {
     Basic,
     /// An API key sent along with the request.
     ApiKey,
+    /// A header field of somebody in front of the gateway.
+    Header,
+    /// A bearer token that somebody got for a password.
+    Token,
 }
 
 impl AuthMethod {
@@ -120,6 +143,8 @@ impl AuthMethod {
             Self::Password => "password",
             Self::Basic => "basic",
             Self::ApiKey => "api_key",
+            Self::Header => "header",
+            Self::Token => "token",
         }
     }
 
@@ -130,6 +155,8 @@ impl AuthMethod {
             "password" => Some(Self::Password),
             "basic" => Some(Self::Basic),
             "api_key" => Some(Self::ApiKey),
+            "header" => Some(Self::Header),
+            "token" => Some(Self::Token),
             _ => None,
         }
     }

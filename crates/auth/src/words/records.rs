@@ -20,6 +20,8 @@ pub struct User {
     pub username: Username,
     /// Roles given to him directly.
     pub roles: Vec<RoleName>,
+    /// What his realm last said of him, where it is a realm that says more than yes or no.
+    pub vouched: Vouched,
     /// Permissions of his own; one for the same path pattern replaces the roles'.
     pub permissions: Vec<Permission>,
     /// A user who is not enabled answers 401 everywhere, from the next request on.
@@ -32,6 +34,27 @@ pub struct User {
     pub created: Moment,
     /// When it was last changed.
     pub updated: Moment,
+}
+
+/// What a realm last said of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vouched {
+    /// The roles that his groups stand for. They add to those given to him directly.
+    pub roles: Vec<RoleName>,
+    /// What else there is to know of him.
+    pub attributes: Vec<Attribute>,
+    /// It would not let him in any more, or could not be asked for too long: he is like one who is not enabled, until it lets
+    /// him in again.
+    pub lapsed: bool,
+}
+
+/// Something that a realm says of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// What it is called here: `mail`, `displayName` …
+    pub name: Box<str>,
+    /// What it is.
+    pub value: Box<str>,
 }
 
 /// A role: a named set of permissions.

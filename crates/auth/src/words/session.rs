@@ -132,6 +132,8 @@ pub struct SessionRecord {
     pub limits: SessionLimits,
     /// Where the login came from.
     pub origin: Origin,
+    /// Whether its clients must say the token a second time, where no page of another site can.
+    pub is_guarded: bool,
     /// Its end, once it has one.
     pub ended: Option<Ended>,
 }

@@ -54,6 +54,14 @@ impl TokenHash {
         &self.0
     }
 
+    /// Of a bearer token's text. No cookie has this hash, whatever its text: a token of one kind is unknown as another
+    /// (security.md case 26).
+    #[must_use]
+    pub(crate) fn of_bearer(text: &str) -> Self {
+        let digest = Sha256::new_with_prefix(b"bearer\0").chain_update(text.as_bytes());
+        Self(digest.finalize().into())
+    }
+
     /// From the 32 bytes a store kept.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {

@@ -108,7 +108,8 @@ async fn nobody_is_told_to_log_in_and_somebody_that_he_may_not() {
     let judged = Authorized::judge(&snapshot, Caller::Anonymous, Read("/books/1"));
     assert_eq!(why(judged), Reason::NoCredentials);
     house.login("alice", 1).await;
-    let caller = house.kernel.authenticate(with_session(1), &scope(), ip(HERE), true).await.ok().unwrap();
+    let caller =
+        house.kernel.authenticate(with_session(1), &scope(), ip(HERE), true).await.ok().unwrap().caller;
     let authorized = Authorized::judge(&snapshot, caller, Read("/books/1")).ok().unwrap();
     assert_eq!(authorized.action().0, "/books/1");
     let (action, permit) = authorized.spend();
@@ -143,8 +144,10 @@ async fn asvs_58_users_of_two_realms_with_one_name_are_two() {
     let known = house.show(1).await.ok().unwrap();
     assert_eq!(known.account().user.realm.as_str(), "native");
     assert_ne!(known.account().user.id, namesake.id);
-    let elsewhere =
-        auth::LoginRequest { realm: Box::from("ldap"), ..crate::house::request("alice", PASSWORD, HERE) };
+    let elsewhere = auth::LoginRequest {
+        realm: auth::RealmChoice::Named(Box::from("ldap")),
+        ..crate::house::request("alice", PASSWORD, HERE)
+    };
     let login = house.kernel.login(&crate::house::token(2), elsewhere).await;
     assert_eq!(why(login), Reason::UnknownRealm, "what proves alice here proves nobody there");
 }

@@ -73,17 +73,35 @@ impl auth::Witness for Notebook {
     }
 }
 
-/// A store in memory whose inserts can be held, so that something else happens in between.
+/// A store in memory whose inserts and changes can be held, so that something else happens in between.
 pub(crate) struct HeldStore {
     inner: Arc<MemoryStore>,
     notebook: Arc<Notebook>,
     open: watch::Sender<bool>,
+    changes: watch::Sender<Changes>,
     turns: AtomicUsize,
+}
+
+/// What becomes of changes of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// They are written.
+    Written,
+    /// They are written later.
+    Held,
+    /// They are refused, and nothing else is.
+    Refused,
 }
 
 impl HeldStore {
     pub(crate) fn new(inner: Arc<MemoryStore>, notebook: Arc<Notebook>) -> Self {
-        Self { inner, notebook, open: watch::Sender::new(true), turns: AtomicUsize::new(0) }
+        let (open, changes) = (watch::Sender::new(true), watch::Sender::new(Changes::Written));
+        Self { inner, notebook, open, changes, turns: AtomicUsize::new(0) }
+    }
+
+    /// What becomes of changes from now on, and of those that are held.
+    pub(crate) fn changes(&self, changes: Changes) {
+        self.changes.send_replace(changes);
     }
 
     /// Inserts that begin from now on are written and not answered.
@@ -171,7 +189,14 @@ impl DirectoryStore for HeldStore {
 
     fn apply(&self, changes: Vec<Change>) -> Pending<'_, Result<(), StoreError>> {
         self.asked("apply");
-        self.inner.apply(changes)
+        let mut told = self.changes.subscribe();
+        Box::pin(async move {
+            let told = told.wait_for(|told| *told != Changes::Held).await.map(|told| *told);
+            match told {
+                Ok(Changes::Written) => self.inner.apply(changes).await,
+                _ => Err(StoreError("disk full".to_owned())),
+            }
+        })
     }
 
     fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>> {

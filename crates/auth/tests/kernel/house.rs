@@ -144,7 +144,7 @@ impl House {
 
     pub(crate) async fn ask(&self, presented: Presented) -> Result<Authenticated, Reason> {
         let here = HERE.parse().unwrap();
-        match self.kernel.authenticate(presented, &scope(), here, true).await? {
+        match self.kernel.authenticate(presented, &scope(), here, true).await?.caller {
             Caller::Known(known) => Ok(known),
             Caller::Anonymous => panic!("nobody was asked who he is and came out anonymous"),
         }
@@ -261,6 +261,7 @@ pub(crate) fn user(name: &str) -> User {
         permissions: Vec::new(),
         enabled: true,
         password: None,
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: Moment::default(),
         updated: Moment::default(),
@@ -303,7 +304,7 @@ pub(crate) fn with_key(number: u8) -> Presented {
 
 pub(crate) fn request(name: &str, password: &str, address: &str) -> LoginRequest {
     LoginRequest {
-        realm: Box::from("native"),
+        realm: auth::RealmChoice::Named(Box::from("native")),
         username: username(name),
         password: presented(password).unwrap(),
         scope: scope(),
@@ -326,7 +327,7 @@ pub(crate) fn with_session(number: u64) -> Presented {
 
 pub(crate) fn with_password(name: &str, password: &str) -> Presented {
     let shown = PresentedPassword {
-        realm: Box::from("native"),
+        realm: auth::RealmChoice::Named(Box::from("native")),
         username: username(name),
         password: presented(password),
     };

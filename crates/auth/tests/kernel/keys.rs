@@ -211,8 +211,11 @@ async fn case_26_a_key_is_never_a_session_and_a_session_never_a_key() {
     // The very same text, and so the very same hash, in the place of the other.
     let as_session = Presented { session: Some(SessionToken::from_text(&text)), ..Presented::default() };
     assert_eq!(why(house.ask(as_session).await), Reason::SessionUnknown);
-    let as_bearer = Presented { bearer: Some(BearerText::new(text.clone())), ..Presented::default() };
-    assert_eq!(why(house.ask(as_bearer).await), Reason::InvalidToken);
+    // In an Authorization field it is what it is (RFC 6750 section 2.1).
+    let bearer =
+        |text: &str| Presented { bearer: Some(BearerText::new(text.to_owned())), ..Presented::default() };
+    assert_eq!(house.ask(bearer(&text)).await.ok().unwrap().method(), AuthMethod::ApiKey);
+    assert_eq!(why(house.ask(bearer(key(2).expose())).await), Reason::UnknownKey);
     assert_eq!(why(house.ask(with_password("alice", &text)).await), Reason::WrongPassword);
     let shown = SessionToken::from_text(&text).unwrap();
     assert!(house.kernel.logout(&shown, &scope()).await.unwrap().is_none());
@@ -221,7 +224,9 @@ async fn case_26_a_key_is_never_a_session_and_a_session_never_a_key() {
     let odd = SessionToken::from_text(key(9).expose()).unwrap();
     house.kernel.login(&odd, crate::house::request("alice", PASSWORD, HERE)).await.ok().unwrap();
     assert_eq!(why(house.show_key(9).await), Reason::UnknownKey);
+    assert_eq!(why(house.ask(bearer(odd.expose())).await), Reason::UnknownKey);
     house.login("alice", 1).await;
+    assert_eq!(why(house.ask(bearer(token(1).expose())).await), Reason::InvalidToken);
     assert!(KeyText::presented(token(1).expose()).is_none());
 }
 

@@ -25,10 +25,13 @@ async fn each_no_has_its_reason() {
         Reason::UnknownUser,
         "the directory has none"
     );
-    let elsewhere = LoginRequest { realm: Box::from("nowhere"), ..request("alice", PASSWORD, HERE) };
+    let elsewhere = LoginRequest {
+        realm: auth::RealmChoice::Named(Box::from("nowhere")),
+        ..request("alice", PASSWORD, HERE)
+    };
     assert_eq!(why(house.kernel.login(&token(1), elsewhere).await), Reason::UnknownRealm);
     house.realm.fail(Some("the pool is full"));
-    let unavailable = Reason::RealmUnavailable("the pool is full");
+    let unavailable = Reason::RealmUnavailable("the pool is full".into());
     assert_eq!(why(house.try_login("alice", PASSWORD, 1).await), unavailable);
     assert_eq!(why(house.basic("alice", PASSWORD).await), unavailable);
     assert_eq!(house.store.session_count(), 0);
@@ -37,7 +40,11 @@ async fn each_no_has_its_reason() {
 #[tokio::test]
 async fn case_17_no_password_is_wrong_without_a_look() {
     let house = House::new().await;
-    let shown = PresentedPassword { realm: Box::from("native"), username: username("alice"), password: None };
+    let shown = PresentedPassword {
+        realm: auth::RealmChoice::Named(Box::from("native")),
+        username: username("alice"),
+        password: None,
+    };
     let presented = Presented { password: Some(shown), ..Presented::default() };
     assert_eq!(why(house.ask(presented).await), Reason::WrongPassword);
     assert_eq!(house.realm.looks(), 0);
@@ -152,9 +159,16 @@ async fn asvs_109_every_refused_credential_is_told_to_the_witness_once() {
     assert!(house.notebook.failures().is_empty());
     let _wrong = house.try_login("Alice", "wrong", 2).await;
     let _unknown = house.basic("nobody", PASSWORD).await;
-    let elsewhere = LoginRequest { realm: Box::from("nowhere"), ..request("alice", PASSWORD, HERE) };
+    let elsewhere = LoginRequest {
+        realm: auth::RealmChoice::Named(Box::from("nowhere")),
+        ..request("alice", PASSWORD, HERE)
+    };
     let _no_realm = house.kernel.login(&token(3), elsewhere).await;
-    let none = PresentedPassword { realm: Box::from("native"), username: username("bob"), password: None };
+    let none = PresentedPassword {
+        realm: auth::RealmChoice::Named(Box::from("native")),
+        username: username("bob"),
+        password: None,
+    };
     let _none = house.ask(Presented { password: Some(none), ..Presented::default() }).await;
     assert_eq!(
         house.notebook.failures(),

@@ -6,12 +6,18 @@
     reason = "all of it is test code; clippy sees only the `#[test]` functions as such"
 )]
 
+mod assertions;
 mod caps;
+mod chain;
+mod courses;
 mod directory;
 mod ends;
+mod ephemeral;
 mod events;
 mod exchange;
+mod first_logins;
 mod forgeries;
+mod generations;
 mod house;
 mod keys;
 mod logins;
@@ -20,6 +26,8 @@ mod oracle;
 mod owed;
 mod races;
 mod realms;
+mod rechecks;
 mod revocation;
 mod sessions;
+mod several;
 mod throttle;

@@ -356,7 +356,10 @@ impl Run {
             return;
         }
         let (realm, name) = PEOPLE[person];
-        let request = LoginRequest { realm: Box::from(realm), ..request(name, PASSWORD, HERE) };
+        let request = LoginRequest {
+            realm: auth::RealmChoice::Named(Box::from(realm)),
+            ..request(name, PASSWORD, HERE)
+        };
         let number = self.oracle.sessions.len() as u64;
         let logged_in = self.house.kernel.login(&token(number), request).await.map(|_| ());
         assert_eq!(logged_in, self.oracle.by_password(person), "login of {:?}", PEOPLE[person]);
@@ -383,7 +386,11 @@ impl Run {
 
     async fn ask(&self, shown: Shown) -> Result<Caller, Reason> {
         // It does not count as activity: nothing is changed by asking.
-        self.house.kernel.authenticate(shown.presented(), &scope(), ip(HERE), false).await
+        self.house
+            .kernel
+            .authenticate(shown.presented(), &scope(), ip(HERE), false)
+            .await
+            .map(|admitted| admitted.caller)
     }
 
     /// Holds who it is, and all that he may, against what the oracle says.
@@ -425,7 +432,7 @@ impl Shown {
             Self::Password(person) => {
                 let (realm, name) = PEOPLE[person];
                 let mut shown = with_password(name, PASSWORD);
-                shown.password.as_mut().unwrap().realm = Box::from(realm);
+                shown.password.as_mut().unwrap().realm = auth::RealmChoice::Named(Box::from(realm));
                 shown
             }
             Self::Key(number) => with_key(number),

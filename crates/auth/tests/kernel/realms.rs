@@ -38,13 +38,16 @@ impl House {
     }
 
     async fn login_at(&self, realm: &str, password: &str, number: u64) -> Result<(), Reason> {
-        let request = LoginRequest { realm: Box::from(realm), ..request("alice", password, HERE) };
+        let request = LoginRequest {
+            realm: auth::RealmChoice::Named(Box::from(realm)),
+            ..request("alice", password, HERE)
+        };
         self.kernel.login(&token(number), request).await.map(|_| ())
     }
 
     async fn basic_at(&self, realm: &str, password: &str) -> Result<(), Reason> {
         let mut presented = with_password("alice", password);
-        presented.password.as_mut().unwrap().realm = Box::from(realm);
+        presented.password.as_mut().unwrap().realm = auth::RealmChoice::Named(Box::from(realm));
         self.ask(presented).await.map(|_| ())
     }
 }

@@ -116,7 +116,7 @@ async fn who_could_not_be_looked_at_has_lost_nothing() {
     let house = House::new().await;
     house.realm.fail(Some("full"));
     for _ in 0..ATTEMPTS * 3 {
-        assert_eq!(house.fail("alice", HERE).await, Reason::RealmUnavailable("full"));
+        assert_eq!(house.fail("alice", HERE).await, Reason::RealmUnavailable("full".into()));
     }
     house.realm.fail(None);
     house.login("alice", 1).await;

@@ -1,13 +1,13 @@
-//! A section of the settings file as JSON. `sections/realm.rs` calls this for the keys of a realm. It must never resolve a
-//! reference: what a secret file or the environment holds does not get into a record.
+//! A section of the settings file as JSON. `sections/realm.rs` calls this for the keys of a realm. What comes of it holds
+//! secrets in clear, those of files and the environment too: it must never be printed or stored.
 
 use serde_json::{Number, Value as Json};
 
 use super::reader::shown;
-use super::tree::{Entry, Origin, Reference, Section, Value};
+use super::tree::{Entry, Section, Value};
 
 impl Section {
-    /// This section as an object, its keys in alphabetical order. Text stays as it is written, a reference too.
+    /// This section as an object, its keys in alphabetical order. A text that stands elsewhere is the text that stands there.
     pub(crate) fn to_json(&self) -> Json {
         self.entries.iter().map(|(name, entry)| (name.clone(), to_json(entry))).collect()
     }
@@ -16,14 +16,7 @@ impl Section {
 /// Not deeper than a settings file may be nested.
 fn to_json(entry: &Entry) -> Json {
     match &entry.value {
-        Value::Text(text, Origin::Written) => Json::from(text.as_str()),
-        Value::Text(_, Origin::Elsewhere(reference)) => {
-            let (key, value) = match reference {
-                Reference::File(path) => ("file", path),
-                Reference::Variable(name) => ("env", name),
-            };
-            [(key, value.as_str())].into_iter().collect()
-        }
+        Value::Text(text, _) => Json::from(text.as_str()),
         Value::Integer(Some(number)) => Json::from(*number),
         Value::Boolean(truth) => Json::from(*truth),
         Value::Other(_, text) => {

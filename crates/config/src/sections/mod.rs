@@ -1,13 +1,16 @@
 //! One file per section of the settings file, and the names of all keys. `settings.rs` calls these. None of them may know
 //! another section's keys; what concerns two sections is checked in `checks.rs`.
 
+pub(crate) mod attribute_headers;
 pub(crate) mod audit;
 pub(crate) mod checks;
+pub(crate) mod identity_token;
 pub(crate) mod listen;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod mount;
 pub(crate) mod no_refresh;
+pub(crate) mod ovirt;
 pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod realm;
@@ -15,8 +18,20 @@ pub(crate) mod route;
 pub(crate) mod upstream;
 
 /// The keys at the top of the file.
-pub(crate) const TOP_KEYS: &[&str] =
-    &["listen", "data", "workers", "trusted_proxies", "admin", "login", "log", "audit", "mount", "realm"];
+pub(crate) const TOP_KEYS: &[&str] = &[
+    "listen",
+    "data",
+    "workers",
+    "trusted_proxies",
+    "admin",
+    "issuer",
+    "signing_algorithm",
+    "login",
+    "log",
+    "audit",
+    "mount",
+    "realm",
+];
 
 /// Those of them that are one table each.
 pub(crate) const TOP_TABLES: &[&str] = &["login", "log", "audit"];
@@ -30,6 +45,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("[audit]", audit::KEYS),
     ("[[mount]]", mount::KEYS),
     ("[[mount.route]]", route::KEYS),
+    ("identity_token = { … }", identity_token::KEYS),
     ("[[realm]]", realm::KEYS),
 ];
 

@@ -4,17 +4,23 @@
 use std::fmt;
 use std::time::Duration;
 
+use auth::RealmName;
 use auth::permission::Permission;
 
+use super::attribute_headers;
+use super::identity_token::{self, IdentityToken, RouteIdentity, Written};
 use super::no_refresh;
-use super::own::{self, OwnEndpoint};
+use super::ovirt::{self, Ovirt};
+use super::own::{self, OwnEndpoint, first_duplicate};
 use super::path::parse_mount_path;
+use super::realm::parse_name;
 use super::route::{self, Route};
 use super::upstream::{self, Upstream};
 use crate::document::reader::{Reader, Taken, choose};
 use crate::document::tree::{Section, Value};
 use crate::limits::{
-    MAX_ROUTES, MAX_SESSION_TIME, MAX_SESSIONS_PER_USER, MIN_SESSION_TIME, UPSTREAM_TIMEOUT,
+    MAX_REALMS, MAX_ROUTES, MAX_SCOPE_BYTES, MAX_SESSION_TIME, MAX_SESSIONS_PER_USER, MIN_SESSION_TIME,
+    UPSTREAM_TIMEOUT,
 };
 use crate::mistake::Report;
 use crate::value::{Fault, duration_text, parse_duration};
@@ -36,6 +42,13 @@ pub(crate) const KEYS: &[&str] = &[
     "own",
     "strip",
     "basic_challenge",
+    "realms",
+    "attribute_headers",
+    "identity_token",
+    "session_scope",
+    "profiles",
+    "csrf_protection",
+    "end_session",
     "route",
 ];
 
@@ -116,21 +129,24 @@ pub enum CookieSecure {
 /// What the session cookie's `SameSite` says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SameSite {
-    /// `SameSite=Lax`; the default.
+    /// `SameSite=Lax`; the default but for `ovirt`.
     Lax,
     /// `SameSite=Strict`.
     Strict,
     /// `SameSite=None`.
     None,
-    /// The attribute is left out.
+    /// The attribute is left out; the default for `ovirt`, whose cookie has none.
     Off,
 }
 
 /// What becomes of a login of a user who has as many sessions as he may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AtSessionCap {
-    /// The session that idled longest makes room; the default.
+    /// The session that idled longest makes room; the default but for `ovirt`.
     EndOldest,
+    /// The session that idled longest of those that the same client began makes room; where there is none, the login is
+    /// refused. The default for `ovirt` (contract/ovirt.md, Lifetime).
+    EndOldestOfClient,
     /// The login is refused.
     Refuse,
 }
@@ -171,6 +187,18 @@ pub struct Mount {
     pub strip: bool,
     /// Whether a 401 asks for Basic, so that browsers show their dialog; false by default.
     pub basic_challenge: bool,
+    /// The realms that are asked in their order where a client names none, at least one; `native` by default.
+    pub realms: Vec<RealmName>,
+    /// The header fields that tell the backend what a user's realm says of him: the attribute's name and the field's. None by
+    /// default.
+    pub attribute_headers: Vec<(String, String)>,
+    /// The signed token that tells the backend who asks; none by default.
+    pub identity_token: Option<IdentityToken>,
+    /// The name of the mounts that this one shares its sessions with; its sessions are its own where there is none, which is
+    /// the default. 1 to 64 letters, digits, `_`, `.` and `-`.
+    pub session_scope: Option<String>,
+    /// What only the dialect `ovirt` has; its defaults for others.
+    pub ovirt: Ovirt,
     /// Exceptions, in order; the first that matches wins.
     pub routes: Vec<Route>,
 }
@@ -197,6 +225,11 @@ impl Mount {
             own: OwnEndpoint::ALL.to_vec(),
             strip: false,
             basic_challenge: false,
+            realms: vec![RealmName::native()],
+            attribute_headers: Vec::new(),
+            identity_token: None,
+            session_scope: None,
+            ovirt: Ovirt::default(),
             routes: Vec::new(),
         }
     }
@@ -213,9 +246,10 @@ pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Ups
         Taken::Wrong => String::new(),
     };
     let (idle_timeout, max_lifetime) = times(&mut reader, dialect);
-    let (cookie_secure, cookie_same_site) = cookie(&mut reader);
+    let (cookie_secure, cookie_same_site) = cookie(&mut reader, dialect);
     let standard = Mount::standard(backends(&mut reader, upstream));
-    let (max_sessions_per_user, at_session_cap) = session_cap(&mut reader);
+    let (max_sessions_per_user, at_session_cap) = session_cap(&mut reader, dialect);
+    let (ovirt, profiles) = ovirt::read(&mut reader, dialect);
     let mut mount = Mount {
         key: section.key.clone(),
         path,
@@ -234,12 +268,69 @@ pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Ups
         own: own::read(&mut reader),
         strip: reader.take_boolean("strip").or(standard.strip),
         basic_challenge: reader.take_boolean("basic_challenge").or(standard.basic_challenge),
+        realms: realms(&mut reader),
+        session_scope: session_scope(&mut reader),
+        ovirt,
         ..standard
     };
     let routes = reader.take_sections("route", MAX_ROUTES);
+    let attribute_headers = reader.take_section("attribute_headers");
+    let identity = identity_token::take(&mut reader);
     reader.finish();
+    if let Written::Table(table) = identity {
+        mount.identity_token = identity_token::read(&table, report);
+    }
+    mount.attribute_headers = attribute_headers::read(attribute_headers, report);
+    if let Some(profiles) = profiles {
+        mount.ovirt.profiles = ovirt::read_profiles(&profiles, report);
+    }
     mount.routes = read_routes(&routes, report);
+    check_fields(&mount, report);
     mount
+}
+
+/// One field cannot say two things.
+fn check_fields(mount: &Mount, report: &mut Report) {
+    let of_routes = mount.routes.iter().filter_map(|route| match &route.identity_token {
+        RouteIdentity::Token(token) => Some((&route.key, token)),
+        RouteIdentity::AsMount | RouteIdentity::Off => None,
+    });
+    let of_mount = mount.identity_token.iter().map(|token| (&mount.key, token));
+    for (key, token) in of_mount.chain(of_routes) {
+        let same = |(_, field): &&(String, String)| field.eq_ignore_ascii_case(&token.header);
+        if let Some((attribute, _)) = mount.attribute_headers.iter().find(same) {
+            let message = format!("{:?} tells {attribute:?} already", token.header);
+            report.add(&format!("{key}.identity_token.header"), message);
+        }
+    }
+}
+
+/// A name with no slash in it is no mount's path: mounts that do not say that they share do not.
+fn session_scope(reader: &mut Reader<'_>) -> Option<String> {
+    let taken = reader.take_parsed("session_scope", |text| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if text.is_empty() || text.len() > MAX_SCOPE_BYTES || !text.chars().all(is_plain) {
+            let message =
+                format!("is no name for it: letters, digits, _, . and -, at most {MAX_SCOPE_BYTES}");
+            return Err(Fault::new(message));
+        }
+        Ok(text.to_owned())
+    });
+    taken.given()
+}
+
+/// The realms that are asked where none is named.
+fn realms(reader: &mut Reader<'_>) -> Vec<RealmName> {
+    let taken = reader.take_list("realms", MAX_REALMS, |text| parse_name(text, RealmName::parse));
+    let (is_wrong, realms) = (taken.is_wrong(), taken.given());
+    let realms = realms.unwrap_or_else(|| vec![RealmName::native()]);
+    if let Some(twice) = first_duplicate(&realms) {
+        reader.mistake("realms", format!("\"{}\" stands in it twice", realms[twice]));
+    }
+    if realms.is_empty() && !is_wrong {
+        reader.mistake("realms", "is empty: then nobody could log in without naming a realm");
+    }
+    realms
 }
 
 fn read_routes(sections: &[Section], report: &mut Report) -> Vec<Route> {
@@ -351,20 +442,26 @@ fn lifetime(reader: &mut Reader<'_>) -> Taken<Duration> {
 }
 
 /// `max_sessions_per_user` and what happens there. A word about a cap that is not there would let somebody believe in one.
-fn session_cap(reader: &mut Reader<'_>) -> (u32, AtSessionCap) {
+fn session_cap(reader: &mut Reader<'_>, dialect: Dialect) -> (u32, AtSessionCap) {
     let cap = reader.take_integer("max_sessions_per_user", 0..=MAX_SESSIONS_PER_USER);
     let at_cap = reader.take_choice(
         "at_session_cap",
-        &[("end-oldest", AtSessionCap::EndOldest), ("refuse", AtSessionCap::Refuse)],
+        &[
+            ("end-oldest", AtSessionCap::EndOldest),
+            ("end-oldest-of-client", AtSessionCap::EndOldestOfClient),
+            ("refuse", AtSessionCap::Refuse),
+        ],
     );
     if at_cap.given().is_some() && !cap.is_wrong() && cap.or(0) == 0 {
         let message = "has no effect: max_sessions_per_user is 0, which is no cap";
         reader.mistake("at_session_cap", message);
     }
-    (u32::try_from(cap.or(0)).unwrap_or(u32::MAX), at_cap.or(AtSessionCap::EndOldest))
+    let standard =
+        if dialect == Dialect::Ovirt { AtSessionCap::EndOldestOfClient } else { AtSessionCap::EndOldest };
+    (u32::try_from(cap.or(0)).unwrap_or(u32::MAX), at_cap.or(standard))
 }
 
-fn cookie(reader: &mut Reader<'_>) -> (CookieSecure, SameSite) {
+fn cookie(reader: &mut Reader<'_>, dialect: Dialect) -> (CookieSecure, SameSite) {
     let secure = reader.take_choice(
         "cookie_secure",
         &[("auto", CookieSecure::Auto), ("always", CookieSecure::Always), ("never", CookieSecure::Never)],
@@ -383,5 +480,6 @@ fn cookie(reader: &mut Reader<'_>) -> (CookieSecure, SameSite) {
             "\"none\" needs a Secure cookie, and cookie_secure is \"never\": browsers drop such a cookie";
         reader.mistake("cookie_same_site", message);
     }
-    (secure.or(CookieSecure::Auto), same_site.or(SameSite::Lax))
+    let standard = if dialect == Dialect::Ovirt { SameSite::Off } else { SameSite::Lax };
+    (secure.or(CookieSecure::Auto), same_site.or(standard))
 }

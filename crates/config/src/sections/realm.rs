@@ -95,9 +95,8 @@ impl Realm {
     }
 
     /// The keys of its type as an object of JSON: nested tables are objects, durations and sizes texts as they are written.
-    /// A value that came from a file or the environment stays the `{"file": "PATH"}` or `{"env": "NAME"}` that was written,
-    /// with a relative path that begins in the folder of the settings file; a table whose one key is one of the two looks
-    /// the same. What is a secret and stands in the settings file itself is in it in clear: whoever has it must not print it.
+    /// A value that came from a file or the environment is what stands there. Secrets are in it in clear: whoever has it must
+    /// neither print nor store it.
     #[must_use]
     pub fn config_json(&self) -> serde_json::Value {
         self.own_keys.to_json()
@@ -143,7 +142,7 @@ fn roles(reader: &mut Reader<'_>) -> Vec<RoleName> {
 }
 
 /// A realm's or a role's name, by the kernel's rule.
-fn parse_name<T>(text: &str, parse: impl Fn(&str) -> Result<T, NameFault>) -> Result<T, Fault> {
+pub(super) fn parse_name<T>(text: &str, parse: impl Fn(&str) -> Result<T, NameFault>) -> Result<T, Fault> {
     parse(text).map_err(|fault| match fault {
         NameFault::Blank => Fault::with_better(fault.to_string(), format!("{:?}", text.trim_matches(' '))),
         _ => Fault::new(fault.to_string()),

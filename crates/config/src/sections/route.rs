@@ -3,6 +3,7 @@
 
 use auth::permission::{Method, MethodSet, Pattern};
 
+use super::identity_token::{self, RouteIdentity, Written};
 use super::own::first_duplicate;
 use super::path::parse_route_path;
 use super::upstream::{self, Upstream};
@@ -11,7 +12,7 @@ use crate::document::tree::Section;
 use crate::mistake::Report;
 use crate::value::Fault;
 
-pub(crate) const KEYS: &[&str] = &["path", "methods", "public", "upstream"];
+pub(crate) const KEYS: &[&str] = &["path", "methods", "public", "upstream", "identity_token"];
 
 /// One exception below a mount.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +27,8 @@ pub struct Route {
     pub public: bool,
     /// Where it goes; `None` = where the mount goes. Never an empty list.
     pub upstream: Option<Vec<Upstream>>,
+    /// What its backends are told of who asks, in a signed token; by default what the mount says.
+    pub identity_token: RouteIdentity,
 }
 
 /// Reads a route; `None` where it has no path, which is reported then.
@@ -37,8 +40,20 @@ pub(crate) fn read(section: &Section, report: &mut Report) -> Option<Route> {
     }
     let (methods, public) = (methods(&mut reader), reader.take_boolean("public").or(false));
     let upstream = upstream::read(&mut reader).given();
+    let identity = identity_token::take(&mut reader);
+    if public && matches!(identity, Written::Table(_)) {
+        reader
+            .mistake("identity_token", "has no effect: the route is public, and nobody looks who asks there");
+    }
     reader.finish();
-    Some(Route { key: section.key.clone(), path: path.given()?, methods, public, upstream })
+    let identity_token = match identity {
+        Written::Nothing => RouteIdentity::AsMount,
+        Written::Off => RouteIdentity::Off,
+        Written::Table(table) => {
+            identity_token::read(&table, report).map_or(RouteIdentity::Off, RouteIdentity::Token)
+        }
+    };
+    Some(Route { key: section.key.clone(), path: path.given()?, methods, public, upstream, identity_token })
 }
 
 fn methods(reader: &mut Reader<'_>) -> MethodSet {

@@ -29,6 +29,18 @@ pub enum SameSite {
     Off,
 }
 
+impl SameSite {
+    /// The attribute's value, where there is one.
+    pub(crate) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Lax => Some("Lax"),
+            Self::Strict => Some("Strict"),
+            Self::None => Some("None"),
+            Self::Off => None,
+        }
+    }
+}
+
 /// The cookie's settings.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {
@@ -51,19 +63,18 @@ impl CookieSettings {
         self.write("", outside_is_tls, ";Max-Age=0;Expires=Thu, 01 Jan 1970 00:00:00 GMT")
     }
 
-    fn write(&self, value: &str, outside_is_tls: bool, end: &str) -> String {
-        let secure = match self.secure {
+    /// Whether the cookie says `Secure`.
+    pub(crate) fn is_secure(&self, outside_is_tls: bool) -> bool {
+        match self.secure {
             SecureWhen::Auto => outside_is_tls,
             SecureWhen::Always => true,
             SecureWhen::Never => false,
-        };
-        let secure = if secure { ";Secure" } else { "" };
-        let same_site = match self.same_site {
-            SameSite::Lax => ";SameSite=Lax",
-            SameSite::Strict => ";SameSite=Strict",
-            SameSite::None => ";SameSite=None",
-            SameSite::Off => "",
-        };
+        }
+    }
+
+    fn write(&self, value: &str, outside_is_tls: bool, end: &str) -> String {
+        let secure = if self.is_secure(outside_is_tls) { ";Secure" } else { "" };
+        let same_site = self.same_site.word().map(|word| format!(";SameSite={word}")).unwrap_or_default();
         format!("{NAME}={value}{secure};HttpOnly;Path={}{same_site}{end}", self.path)
     }
 }

@@ -8,7 +8,10 @@ use api::Services;
 use api::explain::Place;
 use auth::permission::{Matrix, Method};
 use auth::trust::Authenticated;
-use auth::{BearerText, KeyText, Presented, Reason, Scope, SessionCap, SessionLimits, SessionToken};
+use auth::{
+    BearerText, KeyText, Presented, RealmChoice, RealmName, Reason, Scope, SessionCap, SessionLimits,
+    SessionToken,
+};
 use gateway::{Answer, Claim, Clean, Destination, Dialect, Refusal};
 use zeroize::Zeroizing;
 
@@ -20,6 +23,18 @@ use crate::basic::{self, Scheme};
 
 /// The realm where none is named.
 pub(super) const DEFAULT_REALM: &str = "native";
+
+/// The fields that tell a backend who it is, and those by which it could be told wrongly.
+const IDENTITY_NAMES: [&str; 8] = [
+    "fusion-user-id",
+    "fusion-user-name",
+    "fusion-user-realm",
+    "fusion-user-roles",
+    "fusion-user-groups",
+    "fusion-user",
+    "fusion-realm",
+    "fusion-roles",
+];
 
 /// The query parameter by which `GET /session` only looks.
 const PEEK: &str = "peek";
@@ -84,6 +99,10 @@ pub struct FusionParts {
     pub cap: Option<SessionCap>,
     /// The query parameter by which a request says that it is no activity.
     pub no_refresh_query: Option<Box<str>>,
+    /// The realms that are asked where none is named, in their order.
+    pub realms: Arc<[RealmName]>,
+    /// The header fields that tell the backend what the user's realm says of him: the attribute's name, the field's name.
+    pub attribute_fields: Vec<(Box<str>, Box<str>)>,
     /// Which of our endpoints it answers.
     pub own: OwnEndpoints,
     /// Whether a 401 asks for Basic.
@@ -133,6 +152,10 @@ impl Fusion {
         explain::place(own, foreknown, method, below)
     }
 
+    pub(super) fn parts(&self) -> &Arc<FusionParts> {
+        &self.parts
+    }
+
     /// Whether a path below the mount is `GET /session`'s, and ours.
     fn is_who_am_i(&self, below: &str) -> bool {
         below == "/session" && self.parts.own.has("session")
@@ -158,15 +181,10 @@ impl Dialect for Fusion {
 
     fn present(&self, request: &Clean<'_>) -> Result<Presented, Refusal> {
         let mut presented = Presented { session: session(request)?, ..Presented::default() };
-        let mut authorizations = request.values("authorization");
-        let first = authorizations.next();
-        if authorizations.next().is_some() {
-            return Err(Refusal::BadRequest("two Authorization fields"));
-        }
-        match first.map(basic::read) {
+        match authorization(request)? {
             Some(Scheme::Basic(Ok(shown))) => {
                 presented.password = Some(auth::PresentedPassword {
-                    realm: realm(request)?,
+                    realm: realm(&self.parts, request)?,
                     username: shown.username,
                     password: shown.password,
                 });
@@ -207,20 +225,29 @@ impl Dialect for Fusion {
         let account = known.account();
         field("fusion-user-id", &account.id_text);
         field("fusion-user-name", account.user.username.shown());
+        field("fusion-user-realm", account.user.realm.as_str());
         field("X-Forwarded-User", account.user.username.shown());
+        for (attribute, name) in &self.parts.attribute_fields {
+            let said = account.user.vouched.attributes.iter().find(|said| said.name == *attribute);
+            if let Some(said) = said {
+                field(name, &said.value);
+            }
+        }
     }
 
-    fn identity_names(&self) -> &'static [&'static str] {
-        &[
-            "fusion-user-id",
-            "fusion-user-name",
-            "fusion-user-realm",
-            "fusion-user-roles",
-            "fusion-user-groups",
-            "fusion-user",
-            "fusion-realm",
-            "fusion-roles",
-        ]
+    fn identity_names(&self) -> Vec<&str> {
+        let told = self.parts.attribute_fields.iter().map(|(_, name)| &**name);
+        IDENTITY_NAMES.into_iter().chain(told).collect()
+    }
+}
+
+/// What a request says in its `Authorization`, if it has one.
+pub(super) fn authorization<'r>(request: &'r Clean<'_>) -> Result<Option<Scheme<'r>>, Refusal> {
+    let mut fields = request.values("authorization");
+    let first = fields.next();
+    match fields.next() {
+        None => Ok(first.map(basic::read)),
+        Some(_) => Err(Refusal::BadRequest("two Authorization fields")),
     }
 }
 
@@ -246,10 +273,16 @@ pub(super) fn session(request: &Clean<'_>) -> Result<Option<Option<SessionToken>
     Ok(shown.map(|value| std::str::from_utf8(value).ok().and_then(SessionToken::from_text)))
 }
 
-/// The realm that a request names, or the default.
-pub(super) fn realm(request: &Clean<'_>) -> Result<Box<str>, Refusal> {
+/// The realm that a request names, or those that the mount asks.
+pub(super) fn realm(parts: &FusionParts, request: &Clean<'_>) -> Result<RealmChoice, Refusal> {
+    let chain = || RealmChoice::Chain(Arc::clone(&parts.realms));
+    Ok(named_realm(request)?.map_or_else(chain, RealmChoice::Named))
+}
+
+/// The realm that a request names.
+pub(super) fn named_realm(request: &Clean<'_>) -> Result<Option<Box<str>>, Refusal> {
     if request.query().is_none() {
-        return Ok(Box::from(DEFAULT_REALM));
+        return Ok(None);
     }
     let mut named: Option<Vec<u8>> = None;
     for value in request.query_values(REALM_PARAMETER) {
@@ -259,9 +292,7 @@ pub(super) fn realm(request: &Clean<'_>) -> Result<Box<str>, Refusal> {
         named = Some(value);
     }
     // A name that is no text is the name of no realm.
-    Ok(named.map_or(Box::from(DEFAULT_REALM), |name| {
-        String::from_utf8(name).unwrap_or_default().into_boxed_str()
-    }))
+    Ok(named.map(|name| String::from_utf8(name).unwrap_or_default().into_boxed_str()))
 }
 
 /// The API key that a request shows, in a field or in the query. An empty one is none; two with different texts are refused.

@@ -54,6 +54,7 @@ pub(super) enum Operation {
     ReadRealm,
     ChangeRealm,
     DeleteRealm,
+    TestRealm,
     ListApps,
     CreateApp,
     ReadApp,
@@ -99,6 +100,7 @@ impl Operation {
         Self::ReadRealm,
         Self::ChangeRealm,
         Self::DeleteRealm,
+        Self::TestRealm,
         Self::ListApps,
         Self::CreateApp,
         Self::ReadApp,
@@ -153,6 +155,7 @@ impl Operation {
             Self::ReadRealm => of_realms::read::NAME_ONE,
             Self::ChangeRealm => of_realms::change::NAME,
             Self::DeleteRealm => of_realms::delete::NAME,
+            Self::TestRealm => of_realms::rehearse::NAME,
             Self::ListApps => of_apps::read::NAME,
             Self::CreateApp => of_apps::create::NAME,
             Self::ReadApp => of_apps::read::NAME_ONE,
@@ -290,6 +293,7 @@ const PLACES: &[Place] = {
                 (Delete, Do::DeleteRealm),
             ],
         },
+        Place { path: "realm-configs/ID/test", allow: "POST", operations: &[(Post, Do::TestRealm)] },
         Place {
             path: "apps",
             allow: "GET, HEAD, POST",
@@ -388,6 +392,7 @@ impl Destination for Endpoint {
             | Operation::CreateSession
             | Operation::EndMine
             | Operation::EndOthers
+            | Operation::TestRealm
             | Operation::Explain => MAX_LOGIN_BODY,
             Operation::CreateKey
             | Operation::CreateUser
@@ -435,6 +440,7 @@ impl Destination for Endpoint {
                 Operation::ReadRealm => realms::read(parts, &permit, &visit),
                 Operation::ChangeRealm => realms::change(parts, &permit, &visit).await,
                 Operation::DeleteRealm => realms::delete(parts, &permit, &visit).await,
+                Operation::TestRealm => realms::test(parts, &permit, &visit).await,
                 Operation::ListApps => apps::list(parts, &permit, &visit).await,
                 Operation::CreateApp => apps::create(parts, &permit, &visit).await,
                 Operation::ReadApp => apps::read(parts, &permit, &visit),

@@ -88,7 +88,7 @@ pub(super) fn id<T: FromStr + ToString>(visit: &Visit<'_>) -> Result<T, Refusal>
 }
 
 /// As [`id`], where it is the segment of this number.
-pub(super) fn id_at<T: FromStr + ToString>(visit: &Visit<'_>, segment: usize) -> Result<T, Refusal> {
+pub(crate) fn id_at<T: FromStr + ToString>(visit: &Visit<'_>, segment: usize) -> Result<T, Refusal> {
     let written = visit.below.split('/').nth(segment).ok_or(Refusal::NotFound)?;
     let id: T = written.parse().map_err(|_| Refusal::NotFound)?;
     if id.to_string() == written { Ok(id) } else { Err(Refusal::NotFound) }

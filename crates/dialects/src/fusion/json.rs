@@ -3,7 +3,7 @@
 use auth::directory::{Account, CompiledRole};
 use auth::permission::Permission;
 use auth::sessions::Session as LiveSession;
-use auth::{Moment, SessionId};
+use auth::{Attribute, Moment, SessionId};
 use gateway::{Answer, Refusal, Visit};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use super::openapi::forms;
 use super::refusals::{JSON, Strength};
 
 /// An answer with this body.
-pub(super) fn answer(status: u16, body: &impl Serialize) -> Answer {
+pub(crate) fn answer(status: u16, body: &impl Serialize) -> Answer {
     match serde_json::to_vec(body) {
         Ok(body) => Answer::with_body(status, JSON, body),
         Err(_) => Answer::empty(500),
@@ -30,7 +30,7 @@ pub(super) fn written(status: u16, body: Vec<u8>) -> Answer {
 ///
 /// # Errors
 /// 415 for JSON under another media type; 400 for what is no JSON object, or not of the form that is asked for.
-pub(super) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
+pub(crate) fn read<T: DeserializeOwned>(visit: &Visit<'_>) -> Result<T, Refusal> {
     read_or(visit, |_| Refusal::BadRequest("the body is not the JSON that is expected"))
 }
 
@@ -87,18 +87,31 @@ fn stamp<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Erro
     serializer.collect_str(moment)
 }
 
+/// What a realm says of a user, as an object.
+fn named<S: Serializer>(attributes: &&[Attribute], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(attributes.iter().map(|attribute| (&attribute.name, &attribute.value)))
+}
+
 /// A user.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct User<'a> {
+pub(crate) struct User<'a> {
     #[schemars(schema_with = "forms::id")]
     id: &'a str,
     username: &'a str,
     realm_name: &'a str,
     role_names: Vec<&'a str>,
+    /// Roles that his realm gave him for his groups, when it last vouched for him.
+    granted_role_names: Vec<&'a str>,
     #[schemars(with = "Vec<forms::Permission>")]
     permissions: &'a [Permission],
+    /// What else his realm said of him then.
+    #[serde(serialize_with = "named")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    attributes: &'a [Attribute],
     enabled: bool,
+    /// His realm would let him in no more, or could not be asked for too long.
+    lapsed: bool,
     #[serde(serialize_with = "stamp")]
     #[schemars(schema_with = "forms::moment")]
     created_at: Moment,
@@ -108,15 +121,18 @@ pub(super) struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    pub(super) fn of(account: &'a Account) -> Self {
+    pub(crate) fn of(account: &'a Account) -> Self {
         let user = &account.user;
         Self {
             id: &account.id_text,
             username: user.username.shown(),
             realm_name: user.realm.as_str(),
             role_names: user.roles.iter().map(auth::RoleName::as_str).collect(),
+            granted_role_names: user.vouched.roles.iter().map(auth::RoleName::as_str).collect(),
             permissions: &user.permissions,
+            attributes: &user.vouched.attributes,
             enabled: user.enabled,
+            lapsed: user.vouched.lapsed,
             created_at: user.created,
             updated_at: user.updated,
         }
@@ -136,7 +152,7 @@ pub(super) struct UserWithStrength<'a> {
 /// A role.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Role<'a> {
+pub(crate) struct Role<'a> {
     #[schemars(schema_with = "forms::id")]
     id: String,
     name: &'a str,
@@ -153,7 +169,7 @@ pub(super) struct Role<'a> {
 }
 
 impl<'a> Role<'a> {
-    pub(super) fn of(compiled: &'a CompiledRole) -> Self {
+    pub(crate) fn of(compiled: &'a CompiledRole) -> Self {
         let role = &compiled.role;
         Self {
             id: api::roles::id_of(role.name.as_str()).to_string(),
@@ -169,18 +185,18 @@ impl<'a> Role<'a> {
 
 /// The answer to "who am I".
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Described<'a> {
-    pub(super) user: User<'a>,
-    pub(super) roles: Vec<Role<'a>>,
+pub(crate) struct Described<'a> {
+    pub(crate) user: User<'a>,
+    pub(crate) roles: Vec<Role<'a>>,
     /// The session that was shown, where the client only looks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) session: Option<Session<'a>>,
+    pub(crate) session: Option<Session<'a>>,
 }
 
 /// A session, without its token.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     #[schemars(schema_with = "forms::id")]
     id: String,
     #[schemars(schema_with = "forms::id")]
@@ -224,7 +240,7 @@ impl<'a> Session<'a> {
         Self { current: Some(current == Some(session.id)), ..Self::of(session, account, now) }
     }
 
-    pub(super) fn of(session: &'a LiveSession, account: Option<&'a Account>, now: Moment) -> Self {
+    pub(crate) fn of(session: &'a LiveSession, account: Option<&'a Account>, now: Moment) -> Self {
         let ended = session.ended(now);
         let left = |deadline: Moment| if ended.is_some() { 0 } else { deadline.since(now).as_secs() };
         Self {

@@ -65,7 +65,7 @@ fn current(permit: &Permit) -> Option<SessionId> {
 }
 
 /// The present password, where one came along. A request without a body has none.
-fn proof(visit: &Visit<'_>) -> Result<Option<Zeroizing<String>>, Refusal> {
+pub(crate) fn proof(visit: &Visit<'_>) -> Result<Option<Zeroizing<String>>, Refusal> {
     if visit.body.is_empty() {
         return Ok(None);
     }

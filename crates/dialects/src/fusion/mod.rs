@@ -20,9 +20,20 @@ mod roles;
 mod session;
 mod sessions;
 mod setup;
+mod tokens;
+mod tokens_endpoints;
 mod users;
 
 pub use cookie::{CookieSettings, SameSite, SecureWhen};
 pub use dialect::{Fusion, FusionParts, OwnEndpoints};
 pub use endpoint::Listed;
 pub use explain::{Foreknowledge, Foreknown};
+pub use tokens::{KeySet, Tokens, TokensParts};
+
+// What `plain` says in the same words.
+pub(crate) use entity::id_at;
+pub(crate) use errors::said;
+pub(crate) use json::{
+    Described, Role as RoleShown, Session as SessionShown, User as UserShown, answer, read,
+};
+pub(crate) use mine::proof;

@@ -1,14 +1,15 @@
-//! Realms: `/realm-configs`, `/realm-configs/ID` (contract/fusion.md, Users, realms, roles). What is a secret in a realm's
-//! config is in no answer.
+//! Realms: `/realm-configs`, `/realm-configs/ID` (contract/fusion.md, Users, realms, roles), and `/realm-configs/ID/test`. What is
+//! a secret in a realm's config is in no answer.
 
 use api::realms;
-use auth::RoleName;
 use auth::trust::Permit;
+use auth::{RehearsedStep, RoleName};
 use gateway::{Answer, Refusal, Visit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::dialect::FusionParts;
 use super::entity::{fixed, id, listed, page, precondition, shown, sole};
@@ -78,6 +79,47 @@ impl<'a> Realm<'a> {
             created_at: record.created.to_string(),
             updated_at: record.updated.to_string(),
         }
+    }
+}
+
+/// Whose login is to be played through.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RealmTest {
+    #[schemars(schema_with = "forms::presented_username")]
+    username: String,
+    #[serde(default)]
+    #[schemars(schema_with = "forms::password_to_try")]
+    password: Option<Zeroizing<String>>,
+}
+
+/// How the steps of a login went.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RealmTested")]
+pub(super) struct Tested<'a> {
+    steps: Vec<Step<'a>>,
+    /// Whether all of them went well.
+    good: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RealmTestStep")]
+pub(super) struct Step<'a> {
+    /// What was done.
+    what: &'a str,
+    /// How long it took.
+    #[schemars(range(min = 0))]
+    milliseconds: f64,
+    good: bool,
+    /// What the server said, or what came of it.
+    said: &'a str,
+}
+
+impl<'a> Step<'a> {
+    fn of(step: &'a RehearsedStep) -> Self {
+        // No more digits than a person can use.
+        let milliseconds = (step.took.as_secs_f64() * 1e6).round() / 1e3;
+        Self { what: &step.what, milliseconds, good: step.is_good, said: &step.said }
     }
 }
 
@@ -155,4 +197,14 @@ pub(super) async fn delete(
     let (id, expected) = (id(visit)?, precondition(visit)?);
     realms::delete::run(&parts.services, permit, id, users, &expected).await.map_err(said)?;
     Ok(Answer::empty(204))
+}
+
+/// `POST /realm-configs/ID/test`: nobody comes in by it, and nothing is changed.
+pub(super) async fn test(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let id: Uuid = id(visit)?;
+    let sent: RealmTest = json::read_explained(visit)?;
+    let input = realms::rehearse::Input { username: sent.username, password: sent.password };
+    let done = realms::rehearse::run(&parts.services, permit, id, input).await.map_err(said)?;
+    let steps = done.steps.iter().map(Step::of).collect();
+    Ok(json::answer(200, &Tested { steps, good: done.is_good }))
 }

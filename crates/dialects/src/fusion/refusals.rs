@@ -7,7 +7,7 @@ use gateway::{Answer, Clean, Refusal};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::dialect::{DEFAULT_REALM, realm};
+use super::dialect::{DEFAULT_REALM, named_realm};
 
 /// The media type of every answer of ours with a body.
 pub(super) const JSON: &str = "application/json; charset=utf-8";
@@ -111,13 +111,18 @@ fn of_reason(reason: &Reason) -> (u16, &'static str) {
         Reason::UnknownUser
         | Reason::WrongPassword
         | Reason::UserDisabled
+        | Reason::AccountExpired
+        | Reason::AccountLocked
+        | Reason::PasswordExpired
+        | Reason::MustChangePassword
+        | Reason::LoginNotAllowed
         | Reason::MalformedCredentials(_) => (401, "invalid-credentials"),
         Reason::TooManyAttempts { .. } => (429, "too-many-attempts"),
         Reason::InvalidToken | Reason::UnknownKey | Reason::KeyExpired => (401, "invalid-token"),
         Reason::TooManySessions => (403, "session-limit"),
         Reason::UnknownApp => (404, "not-found"),
         Reason::NotRecent => (403, "reauthentication-required"),
-        Reason::Forbidden | Reason::CrossSite => (403, "forbidden"),
+        Reason::Forbidden | Reason::CrossSite | Reason::NotRepeated => (403, "forbidden"),
         Reason::StoreFailed => (503, "store-unavailable"),
     }
 }
@@ -139,7 +144,7 @@ fn seconds(wait: Duration) -> String {
 }
 
 fn challenge(request: Option<&Clean<'_>>, basic: bool) -> String {
-    let named = request.and_then(|request| realm(request).ok());
+    let named = request.and_then(|request| named_realm(request).ok().flatten());
     let realm = named.as_deref().unwrap_or(DEFAULT_REALM);
     // A realm of another form is none of ours and is not repeated.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | ' ');
@@ -209,7 +214,7 @@ mod tests {
             Reason::SessionUserGone,
             Reason::UnknownRealm,
             Reason::RealmDisabled,
-            Reason::RealmUnavailable(""),
+            Reason::RealmUnavailable("".into()),
             Reason::UnknownUser,
             Reason::WrongPassword,
             Reason::UserDisabled,

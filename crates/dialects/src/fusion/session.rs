@@ -35,7 +35,7 @@ pub(super) async fn create(
         Username::presented(&login.username).map_err(|_| Refusal::BadRequest("no usable user name"))?;
     let password = Password::presented(login.password).ok_or(Refusal::BadRequest("no usable password"))?;
     let request = LoginRequest {
-        realm: realm(visit.request)?,
+        realm: realm(parts, visit.request)?,
         username,
         password,
         scope: parts.scope.clone(),
@@ -96,7 +96,7 @@ fn shown(visit: &Visit<'_>) -> Vec<SessionToken> {
     values.filter_map(|value| SessionToken::from_text(std::str::from_utf8(value).ok()?)).collect()
 }
 
-fn origin(visit: &Visit<'_>) -> Origin {
+pub(super) fn origin(visit: &Visit<'_>) -> Origin {
     let agent = visit.request.values("user-agent").next().map(String::from_utf8_lossy);
     Origin::new(visit.request.client(), agent.as_deref())
 }

@@ -50,9 +50,15 @@ pub(super) struct NewUser {
     _updated_at: Option<String>,
     #[serde(default, rename = "strength")]
     _strength: Option<serde_json::Value>,
+    #[serde(default, rename = "grantedRoleNames")]
+    _granted_role_names: Option<serde_json::Value>,
+    #[serde(default, rename = "attributes")]
+    _attributes: Option<serde_json::Value>,
+    #[serde(default, rename = "lapsed")]
+    _lapsed: Option<serde_json::Value>,
 }
 
-/// A change of a user.
+/// A change of a user. What his realm says of him may come along too, and stays as his realm says it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ChangedUser {
@@ -85,6 +91,12 @@ pub(super) struct ChangedUser {
     _updated_at: Option<String>,
     #[serde(default, rename = "strength")]
     _strength: Option<serde_json::Value>,
+    #[serde(default, rename = "grantedRoleNames")]
+    _granted_role_names: Option<serde_json::Value>,
+    #[serde(default, rename = "attributes")]
+    _attributes: Option<serde_json::Value>,
+    #[serde(default, rename = "lapsed")]
+    _lapsed: Option<serde_json::Value>,
 }
 
 /// `GET /users`.

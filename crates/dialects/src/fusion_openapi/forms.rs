@@ -140,6 +140,11 @@ pub(crate) fn presented_password_or_null(generator: &mut SchemaGenerator) -> Sch
     schema
 }
 
+/// A password as somebody shows it, or null where it is done without.
+pub(crate) fn password_to_try(generator: &mut SchemaGenerator) -> Schema {
+    or_null(presented_password(generator))
+}
+
 /// The roles of a user.
 pub(crate) fn role_names(generator: &mut SchemaGenerator) -> Schema {
     let name = name(generator);

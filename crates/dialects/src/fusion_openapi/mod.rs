@@ -205,7 +205,7 @@ fn credentials() -> Vec<Refusal> {
         Reason::InvalidToken,
         Reason::UnknownKey,
         Reason::TooManyAttempts { retry_after: wait },
-        Reason::RealmUnavailable(""),
+        Reason::RealmUnavailable("".into()),
         Reason::StoreFailed,
     ]
     .map(Refusal::from)

@@ -1,10 +1,12 @@
 //! Realms and apps, described.
 
+use auth::Reason;
+use gateway::Refusal;
 use serde_json::json;
 
 use super::super::apps::{App, SentApp};
 use super::super::endpoint::Operation;
-use super::super::realms::{Realm, SentRealm};
+use super::super::realms::{Realm, RealmTest, SentRealm, Tested};
 use super::description::Description;
 use super::forms;
 use super::of_directory::KEPT;
@@ -46,6 +48,14 @@ fn realm(operation: Operation, schemas: &mut Schemas) -> Option<Description> {
                 .versioned()
                 .changes()
         }
+        Operation::TestRealm => Description::new(
+            "Try a realm",
+            "Plays a login through, step by step, also where the realm is switched off. Nobody comes in by it. A wrong password \
+             counts as it does at a login. 409 where the realm's type asks no server.",
+        )
+        .body(&schemas.sent::<RealmTest>(), &json!({ "username": "alice", "password": "a good long password" }))
+        .answer(200, "The steps, as far as it went", Some(schemas.shown::<Tested<'static>>()))
+        .refusing([Refusal::NotFound, Refusal::Conflict(""), Reason::StoreFailed.into()]),
         _ => return None,
     })
 }

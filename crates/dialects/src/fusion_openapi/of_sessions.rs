@@ -102,7 +102,7 @@ fn log_in(path: &str, schemas: &mut Schemas) -> Description {
                 Reason::TooManyAttempts { retry_after: std::time::Duration::from_secs(1) },
                 Reason::TooManySessions,
                 Reason::CrossSite,
-                Reason::RealmUnavailable(""),
+                Reason::RealmUnavailable("".into()),
                 Reason::StoreFailed,
             ]
             .map(Refusal::from),

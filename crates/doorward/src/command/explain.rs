@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use api::explain::{Asked, Decision, Explained, Source};
 use auth::directory::{Account, CompiledKey, Snapshot};
 use auth::path::{NormalPath, below_mount};
-use auth::permission::{Matrix, Method};
+use auth::permission::Method;
 use auth::{Clock, KeyId, RealmName, UserId, Username};
 use config::Settings;
-use dialects::Fusion;
 use store_embedded::EmbeddedStore;
 
 use super::{Failure, runtime, say};
@@ -69,13 +68,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let found = mounts.iter().find_map(|mount| Some((mount, below_mount(path.as_str(), &mount.path)?)));
     let (mount, below) =
         found.ok_or_else(|| Failure::NotFound(format!("{}: no mount is there", path.as_str())))?;
-    let own = wire::own_endpoints(mount);
-    let foreknown = wire::foreknowledge(mount, &settings.mounts)
+    let (place, matrix) = wire::place(mount, &settings.mounts, method, below)
         .map_err(|(key, message)| Failure::because(format!("{}.{key}: {message}", mount.key)))?;
     let account = account(&snapshot, arguments)?;
     let key = key(&snapshot, arguments, account)?;
-    let place = Fusion::place(&own, &foreknown, method, below);
-    let asked = Asked { snapshot: &snapshot, account, key, method, path: below, matrix: Matrix::Strict };
+    let asked = Asked { snapshot: &snapshot, account, key, method, path: below, matrix };
     tell(&asked, &mount.path, &asked.explain(place, HouseClock::new().now()));
     Ok(())
 }

@@ -92,6 +92,7 @@ fn take(arguments: &Arguments, users: Vec<ImportedUser>) -> Result<(), Failure> 
                 permissions: Vec::new(),
                 enabled: true,
                 password: Some(password),
+                vouched: auth::Vouched::default(),
                 password_version: 1,
                 created: now,
                 updated: now,

@@ -1,4 +1,4 @@
-//! `doorward key`: API keys, over the HTTP API.
+//! `doorward key`: API keys, and the keys that the gateway signs with, over the HTTP API.
 
 use auth::{KeyId, UserId};
 use clap::Subcommand;
@@ -10,6 +10,14 @@ use crate::remote::{Remote, Server, print};
 
 const COLUMNS: &[(&str, &str)] =
     &[("NAME", "name"), ("USER", "userId"), ("EXPIRES", "expiresAt"), ("SINCE", "createdAt"), ("ID", "id")];
+
+const SIGNING_COLUMNS: &[(&str, &str)] = &[
+    ("STATE", "state"),
+    ("ALGORITHM", "algorithm"),
+    ("SINCE", "createdAt"),
+    ("UNTIL", "retiredUntil"),
+    ("ID", "id"),
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -59,6 +67,14 @@ enum Action {
         /// The key's id, or its name where only one has it
         key: String,
     },
+    /// The keys that the gateway signs tokens with
+    Signing,
+    /// Sign with the next key from now on; nobody is logged out
+    Rotate {
+        /// Even if the next key is published for less than 10 minutes, so that some verifiers may not know it
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -99,8 +115,22 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 say(&format!("{key} is taken back"));
             }
         }
+        Action::Signing => {
+            let keys = remote.ask_at_root(Method::GET, "/oauth2/keys", &[])?;
+            print(json, listed(&keys)?, SIGNING_COLUMNS);
+        }
+        Action::Rotate { force } => {
+            let query = [("force", if force { "true" } else { "false" })];
+            let keys = remote.ask_at_root(Method::POST, "/oauth2/keys/rotate", &query)?;
+            print(json, listed(&keys)?, SIGNING_COLUMNS);
+        }
     }
     Ok(())
+}
+
+fn listed(keys: &Value) -> Result<&[Value], Failure> {
+    let keys = keys.as_array().map(Vec::as_slice);
+    keys.ok_or_else(|| Failure::because("the server's answer is no list"))
 }
 
 /// Prints a new key: alone on stdout, so that a script can keep it.

@@ -11,6 +11,7 @@ mod import;
 mod key;
 mod openapi;
 mod realm;
+mod rehearse;
 mod role;
 mod serve;
 mod session;

@@ -1,10 +1,10 @@
-//! `doorward realm`: realms, over the HTTP API.
+//! `doorward realm`: realms, over the HTTP API; and `doorward realm test`, which can do without.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{Failure, changes, object, say, switched, whole};
+use super::{Failure, changes, object, rehearse, say, switched, whole};
 use crate::remote::{Remote, Server, print};
 
 const COLUMNS: &[(&str, &str)] =
@@ -76,12 +76,18 @@ enum Action {
         #[arg(long)]
         delete_users: bool,
     },
+    /// Play a login through: every step with its time and what the server said, passwords left out
+    Test(rehearse::Arguments),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let json = arguments.server.json;
-    let remote = arguments.server.reach()?;
-    match arguments.action {
+    let Arguments { server, action } = arguments;
+    if let Action::Test(wanted) = &action {
+        return rehearse::run(&server, wanted);
+    }
+    let (json, remote) = (server.json, server.reach()?);
+    match action {
+        Action::Test(_) => {}
         Action::List { kind } => {
             let query: Vec<_> = kind.iter().map(|kind| ("realmType", kind.as_str())).collect();
             print(json, &remote.all("/realm-configs", &query)?, COLUMNS);
@@ -115,11 +121,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn path(realm: &Value) -> String {
+pub(super) fn path(realm: &Value) -> String {
     format!("/realm-configs/{}", realm["id"].as_str().unwrap_or_default())
 }
 
-fn find(remote: &Remote, name: &str) -> Result<Value, Failure> {
+pub(super) fn find(remote: &Remote, name: &str) -> Result<Value, Failure> {
     remote.one("/realm-configs", &[("name", name)], name)
 }
 

@@ -9,7 +9,9 @@ use auth::StoreError;
 use auth::limits::MAX_TOUCH_BATCH;
 use config::{Overrides, Settings, System};
 use gateway::{House, Served, bind_error};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
+};
 use serde_json::json;
 use store_embedded::TakenRequest;
 use tokio::runtime::Runtime;
@@ -98,9 +100,11 @@ impl Running {
         raise_file_limit();
         let doors = wire::doors(settings)?;
         let office = super::runtime()?;
+        // First of all: whatever the office starts takes its priority from it.
+        let _ = office.block_on(office.spawn(async { give_way() }));
         let signals = office.block_on(async { Signals::listen() }).map_err(Failure::because)?;
         let clock = Arc::new(HouseClock::new());
-        let log = Log::start(&settings.log, Arc::clone(&clock) as _);
+        let log = giving_way(|| Log::start(&settings.log, Arc::clone(&clock) as _));
         let core = office.block_on(Core::open(settings, clock, log))?;
         let setup_token = office.block_on(first_start(&core, settings, password))?;
         let house = wire::house(settings, &core.services, Arc::new(core.log.clone()), setup_token.as_ref())?;
@@ -158,7 +162,7 @@ impl Running {
                     log: self.core.log.clone(),
                     newest: self.core.newest_line.as_ref().map_or(0, |line| line.sequence),
                 };
-                self.audit_copy = Some(AuditCopy::start(ground, target));
+                self.audit_copy = Some(giving_way(|| AuditCopy::start(ground, target)));
             }
         }
     }
@@ -170,6 +174,7 @@ impl Running {
         again: impl Fn() -> Result<Settings, Failure>,
     ) -> Result<(), Failure> {
         let upkeep = self.office.spawn(Upkeep::of(&self.core, Arc::clone(&self.keep)).go_on());
+        let rechecks = self.office.spawn(Upkeep::of(&self.core, Arc::clone(&self.keep)).go_on_rechecking());
         let mut result = Ok(());
         while let (Ok(()), Asked::Reload) = (&result, self.office.block_on(self.signals.next())) {
             match self.core.store.take_request(self.core.kernel.clock().wall()) {
@@ -182,6 +187,7 @@ impl Running {
         let _ = self.stop.send(true);
         self.served.join();
         upkeep.abort();
+        rechecks.abort();
         self.core.ledger.close();
         self.core.operated("server.stop", "");
         self.office.block_on(async {
@@ -263,7 +269,8 @@ impl Running {
         self.replace_certificates(&settings)?;
         self.warn_of_restart(&settings, &doors);
         let directory = self.core.kernel.directory();
-        let realms = settings_realms(&settings, directory.maker(), self.core.kernel.clock().now());
+        let now = self.core.kernel.clock().now();
+        let realms = settings_realms(&settings, directory.maker(), now, Some(&directory.present()));
         self.office.block_on(directory.replace_settings(realms));
         if self.office.block_on(self.core.kernel.end_strays()).is_err() {
             // They answer 401 all the same, as long as their realm is off.
@@ -302,6 +309,9 @@ impl Running {
         if settings.data != old.data {
             waiting.push("data");
         }
+        if settings.issuer != old.issuer {
+            waiting.push("issuer");
+        }
         if settings.workers != old.workers {
             waiting.push("workers");
         }
@@ -321,6 +331,31 @@ fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Where that is refused the limit stays as it is, and so does what the gateway does at it: it accepts no more.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+/// How many steps of nice the threads that write (the office's, the store's that it starts, the log's) are behind the workers,
+/// who have clients that wait. Of a core that both want, ten steps leave them a tenth, and a worker that wakes up takes the
+/// core from them at once (docs/decisions/0017-priorities.md).
+const OFFICE_GIVES_WAY: i32 = 10;
+
+/// Does something on a thread that gives way, for the threads that it starts.
+fn giving_way<T: Send>(start: impl FnOnce() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| {
+        let started = || {
+            give_way();
+            start()
+        };
+        scope.spawn(started).join()
+    });
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Lowers the priority of the calling thread, and of those that it starts from now on.
+fn give_way() {
+    // On Linux nice is a thread's own; the main thread has what the process was started with. Where a container forbids this, all
+    // threads are equals, which is slower beside much administration and no reason not to serve.
+    let before = getpriority_process(Some(getpid())).unwrap_or(0);
+    let _ = setpriority_process(None, before + OFFICE_GIVES_WAY);
 }
 
 /// Sees to the first start: sets `admin`'s password where one is given, else says how to set it. Gives the one-time
@@ -421,5 +456,19 @@ mod tests {
         setrlimit(Resource::Nofile, Rlimit { current: Some(low), ..before }).unwrap();
         raise_file_limit();
         assert_eq!(getrlimit(Resource::Nofile), Rlimit { current: before.maximum, ..before });
+    }
+
+    #[test]
+    fn what_gives_way_starts_threads_that_do() {
+        let own = || getpriority_process(None).unwrap();
+        let before = own();
+        let started = giving_way(|| {
+            let inner = std::thread::spawn(own);
+            (own(), inner.join().unwrap())
+        });
+        assert_eq!(own(), before, "whoever asked does not give way himself");
+        // To give way further than that is not possible, and does no harm.
+        let behind = (getpriority_process(Some(getpid())).unwrap() + OFFICE_GIVES_WAY).min(19);
+        assert_eq!(started, (behind, behind));
     }
 }

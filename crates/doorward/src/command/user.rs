@@ -12,7 +12,9 @@ const COLUMNS: &[(&str, &str)] = &[
     ("NAME", "username"),
     ("REALM", "realmName"),
     ("ROLES", "roleNames"),
+    ("GRANTED", "grantedRoleNames"),
     ("ENABLED", "enabled"),
+    ("LAPSED", "lapsed"),
     ("ID", "id"),
 ];
 

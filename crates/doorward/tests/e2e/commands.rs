@@ -52,7 +52,10 @@ fn contract_user_commands() {
     let rows: Vec<Vec<&str>> = table.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         rows,
-        [vec!["NAME", "REALM", "ROLES", "ENABLED", "ID"], vec!["Alice", "native", "search", "true", id]]
+        [
+            vec!["NAME", "REALM", "ROLES", "GRANTED", "ENABLED", "LAPSED", "ID"],
+            vec!["Alice", "native", "search", "true", "false", id]
+        ]
     );
     let names = |ended: &Ended| -> Vec<String> {
         json(ended)
@@ -298,7 +301,7 @@ fn contract_a_wrong_command_line_is_told_with_exit_code_2() {
 
 #[test]
 fn contract_every_command_has_a_help_text() {
-    let cases: [&[&str]; 26] = [
+    let cases: [&[&str]; 28] = [
         &[],
         &["demo"],
         &["serve"],
@@ -317,6 +320,8 @@ fn contract_every_command_has_a_help_text() {
         &["role", "create"],
         &["role", "set"],
         &["role", "delete"],
+        &["realm"],
+        &["realm", "test"],
         &["session"],
         &["session", "list"],
         &["session", "show"],

@@ -36,8 +36,19 @@ fn contract_users_are_made_read_changed_and_deleted() {
     let strength = made.as_object_mut().unwrap().remove("strength").unwrap();
     assert!(strength["score"].as_u64().is_some_and(|score| score >= 2), "{strength}");
     let keys: Vec<_> = made.as_object().unwrap().keys().map(String::as_str).collect();
-    let all =
-        ["id", "username", "realmName", "roleNames", "permissions", "enabled", "createdAt", "updatedAt"];
+    let all = [
+        "id",
+        "username",
+        "realmName",
+        "roleNames",
+        "grantedRoleNames",
+        "permissions",
+        "attributes",
+        "enabled",
+        "lapsed",
+        "createdAt",
+        "updatedAt",
+    ];
     assert_eq!(keys, all, "and never a password");
     assert_eq!((&made["username"], &made["enabled"]), (&json!("Alice"), &json!(true)));
     let id = made["id"].as_str().unwrap();

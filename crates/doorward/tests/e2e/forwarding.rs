@@ -52,6 +52,7 @@ fn contract_what_the_backend_sees() {
         "content-length: 2",
         "fusion-user-id: 222a4bc8-4cd6-516f-9812-fae019463112",
         "fusion-user-name: admin",
+        "fusion-user-realm: native",
         "x-forwarded-user: admin",
         "x-forwarded-for: 127.0.0.1",
         "x-forwarded-proto: http",

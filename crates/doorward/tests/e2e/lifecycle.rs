@@ -133,7 +133,7 @@ fn contract_sighup_with_a_bad_file_changes_nothing_and_says_why() {
         (mount(&backend, &format!("idle_timeout = \"soon\"\n{public}")), "is not a duration"),
         (format!("{}{public}", mount(&backend, &mount(&backend, ""))), "is mounted already"),
         (
-            mount(&backend, &format!("{public}[[realm]]\nname = \"acme\"\ntype = \"ldap\"")),
+            mount(&backend, &format!("{public}[[realm]]\nname = \"acme\"\ntype = \"kerberos\"")),
             "not in this version",
         ),
         ("this is no TOML".to_owned(), "doorward.toml"),

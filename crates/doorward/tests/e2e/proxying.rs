@@ -79,7 +79,7 @@ fn asvs_94_what_the_backend_sees() {
         "GET /api/x~y?q=a%2Fb&r=%zz HTTP/1.1\r\nHost: shop.test:8080\r\nCookie: a=1; b=2\r\n\
          If-None-Match: \"abc\"\r\nAccept-Encoding: gzip, UTF-8\r\nX-Odd: two  blanks \t inside\r\n\
          X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop.test:8080\r\n\
-         fusion-user-id: {id}\r\nfusion-user-name: admin\r\nX-Forwarded-User: admin\r\nVia: 1.1 doorward\r\n\r\n"
+         fusion-user-id: {id}\r\nfusion-user-name: admin\r\nfusion-user-realm: native\r\nX-Forwarded-User: admin\r\nVia: 1.1 doorward\r\n\r\n"
     );
     assert_eq!(request.head_text(), expected);
 }

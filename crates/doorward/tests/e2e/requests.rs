@@ -340,7 +340,7 @@ fn contract_the_first_kind_of_credentials_that_is_present_decides() {
         (&[("Cookie", dead), ("Authorization", good), key], 200, ""),
         (&[("Cookie", dead), ("Authorization", bad)], 401, "invalid-credentials"),
         (&[("Cookie", dead), ("Authorization", "Basic !!!")], 401, "session-unknown"),
-        (&[("Cookie", dead), bearer], 401, "session-unknown"),
+        (&[("Cookie", dead), bearer], 401, "invalid-token"),
         (&[("Cookie", dead), key], 401, "session-unknown"),
         (&[("Authorization", good), key], 200, ""),
         (&[("Authorization", bad), key], 401, "invalid-credentials"),

@@ -156,17 +156,9 @@ fn contract_settings_that_contradict_each_other_are_told() {
 fn contract_words_that_this_version_does_not_know_are_told() {
     assert_all(&[
         case(format!("{MOUNT}dialect = \"fusoin\"\n"), &["4:11: mount[0].dialect: "]),
-        case(
-            format!("{MOUNT}dialect = \"plain\"\n"),
-            &["4:11: mount[0].dialect: the dialect `plain` is not in this version"],
-        ),
-        case(
-            format!("{MOUNT}dialect = \"ovirt\"\n"),
-            &["4:11: mount[0].dialect: the dialect `ovirt` is not in this version"],
-        ),
         case(format!("{MOUNT}[[realm]]\nname = \"acme\"\ntype = \"lpad\"\n"), &["6:8: realm[0].type: "]),
         case(
-            format!("{MOUNT}[[realm]]\nname = \"acme\"\ntype = \"ldap\"\n"),
+            format!("{MOUNT}[[realm]]\nname = \"acme\"\ntype = \"saml\"\n"),
             &["6:8: realm[0].type: this type of realm is not in this version"],
         ),
     ]);

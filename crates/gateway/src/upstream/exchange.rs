@@ -43,6 +43,8 @@ pub(crate) struct Forward<'a> {
     pub(crate) binds_connection: bool,
     /// The most body bytes; more is [`BodyFault::TooLarge`].
     pub(crate) body_limit: u64,
+    /// Whether the request goes out without its body, which stays with the client.
+    pub(crate) bodiless: bool,
     /// Which trailer fields may pass, in both directions.
     pub(crate) trailers: TrailerFilter,
 }
@@ -95,7 +97,7 @@ async fn run(
 ) -> Result<Answered, UpstreamFault> {
     let mut lease = pool.lease(upstream).await?;
     let out = &mut lease.connection().out;
-    let begun = Upload::begin(client, body, forward.head, forward.body_limit, forward.trailers, out);
+    let begun = Upload::begin(client, body, forward, out);
     let mut upload = match begun {
         Ok(upload) => upload,
         Err(fault) => {

@@ -561,3 +561,23 @@ async fn https_backends_are_verified_and_their_connections_reused() {
     setup.finish().await;
     backend.await.unwrap();
 }
+
+/// A request that goes out without its body is not held up by it, and nothing that the client sends later reaches the backend.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_means_nothing_stays_with_the_client() {
+    for fields in [
+        "Content-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Length: 5\r\nExpect: 100-continue\r\n",
+    ] {
+        let mut setup = Setup::new();
+        let mut backend = setup.pooled();
+        say(&mut setup.client, upload("SEARCH", fields, "")).await;
+        let heard = hear_once(&mut backend).await;
+        assert!(!heard.contains("Content-Length") && !heard.contains("Transfer-Encoding"), "{heard}");
+        assert!(heard.ends_with("\r\n\r\n"), "{heard}");
+        say(&mut setup.client, "hello").await;
+        say(&mut backend, OK).await;
+        assert_eq!(hear_once(&mut setup.client).await, OK);
+    }
+}

@@ -110,6 +110,7 @@ async fn serve(io: Io, pool: Pool, upstream: Arc<Upstream>, body_limit: u64) -> 
             head_request: head.method() == b"HEAD",
             binds_connection: false,
             body_limit,
+            bodiless: head.method() == b"SEARCH",
             trailers: may_pass,
         };
         match exchange(&mut client, &mut body, &pool, &upstream, forward).await {

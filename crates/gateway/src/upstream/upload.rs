@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::exchange::Forward;
 use crate::h1::chunked::{TrailerFilter, encode_chunk, encode_end};
 use crate::h1::client::{BODY_BUFFER, BODY_ROOM};
 use crate::h1::io::make_room;
@@ -76,6 +77,8 @@ impl Pace {
 /// The request's way out.
 pub(super) struct Upload {
     stage: Stage,
+    /// Whether the request goes out without its body.
+    bodiless: bool,
     sent: usize,
     /// Whether `out` still holds everything that was taken from the client for this request.
     replayable: bool,
@@ -97,14 +100,13 @@ impl Upload {
     pub(super) fn begin(
         client: &mut Client,
         body: &mut RequestBody,
-        head: &[u8],
-        limit: u64,
-        trailers: TrailerFilter,
+        forward: Forward<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Self, BodyFault> {
+        let Forward { head, body_limit: limit, bodiless, trailers, .. } = forward;
         out.clear();
         out.extend_from_slice(head);
-        match body.framing() {
+        match if bodiless { Framing::Undeclared } else { body.framing() } {
             Framing::Undeclared => {}
             Framing::Length(length) => {
                 // Writing to a vector cannot fail.
@@ -113,9 +115,10 @@ impl Upload {
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         }
         out.extend_from_slice(b"\r\n");
-        let stage = if body.expects_continue() { Stage::Held } else { Stage::Flowing };
+        let stage = if body.expects_continue() && !bodiless { Stage::Held } else { Stage::Flowing };
         let mut upload = Self {
             stage,
+            bodiless,
             sent: 0,
             replayable: true,
             unflushed: true,
@@ -126,6 +129,9 @@ impl Upload {
             limit,
             trailers,
         };
+        if bodiless {
+            return Ok(upload);
+        }
         if let Framing::Length(length) = body.framing()
             && length > limit
         {
@@ -194,7 +200,7 @@ impl Upload {
                 self.waiting = Wait::Continue;
                 return Poll::Pending;
             }
-            if body.is_complete() {
+            if self.bodiless || body.is_complete() {
                 ready!(self.poll_flush(connection, context))?;
                 return Poll::Ready(Ok(()));
             }
@@ -336,6 +342,7 @@ impl Upload {
         self.unflushed = true;
         // Connecting anew was not the client's time.
         self.pace.since = None;
-        self.stage = if body.expects_continue() { Stage::Held } else { Stage::Flowing };
+        let held = body.expects_continue() && !self.bodiless;
+        self.stage = if held { Stage::Held } else { Stage::Flowing };
     }
 }

@@ -1,18 +1,22 @@
 //! Step 7, act: forwards the request to its backend, or performs an operation of our own. Spends the permission.
 
-use auth::Reason;
+use std::sync::Arc;
+
+use auth::directory::Snapshot;
 use auth::permission::Method;
 use auth::trust::{Authenticated, Authorized, Permit};
+use auth::{Reason, SignFault};
 
 use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform, note_denial};
 use super::clean::{Clean, METHODS};
 use crate::answer::Answer;
 use crate::cookies;
-use crate::dialect::Visit;
+use crate::dialect::{Dialect, Visit};
 use crate::h1::Known;
 use crate::house::House;
 use crate::identity;
+use crate::identity_token::IdentityToken;
 use crate::query;
 use crate::refusal::{Refusal, Stop};
 use crate::upstream::{self, Answered, UpstreamFault};
@@ -71,7 +75,7 @@ async fn forward(
         return Ok(Acted::Own(Answer::empty(204).field("Allow", METHODS)));
     }
     let mut head = wire.client.scratch();
-    write_head(&action, &permit, &mut head);
+    write_head(house, &action, &permit, &mut head)?;
     // Safe methods may be asked again where the backend's connection died before a byte of its answer (RFC 9110 9.2.2).
     let forward = upstream::Forward {
         head: &head,
@@ -80,7 +84,8 @@ async fn forward(
         // The client's credentials do not go to the backend, so none of them can bind a connection to it.
         binds_connection: false,
         body_limit: u64::MAX,
-        trailers: may_pass,
+        bodiless: action.mount.dialect.is_bodiless(clean.method()),
+        trailers: if action.identity.is_some_and(IdentityToken::could_be_trailer) { none } else { may_pass },
     };
     let clock = &**house.kernel.clock();
     let mut fault = UpstreamFault::Saturated;
@@ -102,6 +107,36 @@ async fn forward(
     Err(fault.into())
 }
 
+/// The signed word about who asks, where the backend gets one of those who are known.
+///
+/// # Errors
+/// Where nothing can be signed: a backend that is used to be told never takes a request for one of nobody.
+fn identity_token(
+    house: &House,
+    action: &Forward<'_>,
+    permit: &Permit,
+    directory: &Snapshot,
+) -> Result<Option<Arc<str>>, Refusal> {
+    let (Some(identity), Some(known)) = (action.identity, permit.caller().known()) else {
+        return Ok(None);
+    };
+    let now = house.kernel.clock().now();
+    let signed = house.signatory.identity_token(known, directory, identity.audience(), now);
+    signed.map(Some).map_err(|fault| {
+        Refusal::Internal(match fault {
+            SignFault::NoKeys => "identity token: there are no signing keys",
+            SignFault::Unreadable(_) => "identity token: the signing key cannot be read",
+            SignFault::System => "identity token: the system could not sign",
+            SignFault::TooLong(_) => "identity token: too long for a header field",
+        })
+    })
+}
+
+/// No trailer field passes: the backend could take it for the field that it is told in.
+fn none(_: &[u8]) -> bool {
+    false
+}
+
 /// Whether a trailer field may pass, in either direction: nothing that frames, routes, or says who it is
 /// (RFC 9110 section 6.5.1; security.md row 92).
 fn may_pass(name: &[u8]) -> bool {
@@ -114,7 +149,17 @@ fn hops_left(clean: &Clean<'_>) -> Option<u32> {
 
 /// Writes the request as the backend will see it, without framing: what the client sent, less what was removed, then
 /// what only we may say.
-fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
+///
+/// # Errors
+/// Where what only we may say cannot be said.
+fn write_head(
+    house: &House,
+    action: &Forward<'_>,
+    permit: &Permit,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let directory = house.kernel.directory().present();
+    let token = identity_token(house, action, permit, &directory)?;
     let Forward { clean, mount, below, .. } = action;
     out.extend_from_slice(clean.method().as_str().as_bytes());
     out.push(b' ');
@@ -124,7 +169,7 @@ fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
     // HTTP/1.1 cannot do without (RFC 9112 section 3.2); a client of HTTP/1.0 that names no host asks for whatever is there.
     let host = clean.asked_host().unwrap_or_else(|| action.backends.authority());
     field(out, b"Host", host.as_bytes());
-    write_fields(clean, mount.dialect.session_cookie(), out);
+    write_fields(clean, &*mount.dialect, directory.asserting_fields(), out);
     if clean.head.lists(Known::Te, b"trailers") {
         out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
@@ -133,7 +178,11 @@ fn write_head(action: &Forward<'_>, permit: &Permit, out: &mut Vec<u8>) {
         let mut tell = |name: &str, value: &str| tell(out, name, value);
         mount.dialect.identify(known, &mut tell);
     }
+    if let (Some(identity), Some(token)) = (action.identity, token) {
+        identity.write(&token, out);
+    }
     out.extend_from_slice(VIA);
+    Ok(())
 }
 
 /// Writes path and query, less the credentials in the query: they were for us (security.md row 16). A query that held
@@ -150,11 +199,19 @@ fn write_target(path: &str, query: Option<&[u8]>, credentials: &[&str], out: &mu
 }
 
 /// Copies the client's fields that survived, less the credentials: they were for us.
-fn write_fields(clean: &Clean<'_>, session_cookie: &str, out: &mut Vec<u8>) {
+fn write_fields(clean: &Clean<'_>, dialect: &dyn Dialect, asserting: &[Box<str>], out: &mut Vec<u8>) {
+    let (session_cookie, credentials) = (dialect.session_cookie(), dialect.credential_fields());
+    let is_bodiless = dialect.is_bodiless(clean.method());
     for one in clean.fields() {
+        if !asserting.is_empty() && asserting.iter().any(|name| identity::is_spelled_as(one.name, name)) {
+            continue;
+        }
+        if credentials.iter().any(|name| identity::is_spelled_as(one.name, name)) {
+            continue;
+        }
         match one.known {
             Known::Host | Known::Authorization | Known::XApiKey => {}
-            Known::Expect if !clean.head.expects_continue() => {}
+            Known::Expect if is_bodiless || !clean.head.expects_continue() => {}
             Known::Other if one.name.eq_ignore_ascii_case(b"apikey") => {}
             Known::MaxForwards if clean.method() == Method::Options => {
                 if let Some(hops) = hops_left(clean) {

@@ -3,6 +3,7 @@
 
 use super::accept::{Peer, Wire};
 use super::act::{self, Acted, VIA};
+use super::authenticate::Settled;
 use super::clean::Clean;
 use super::record::Record;
 use crate::answer::{Answer, phrase};
@@ -15,17 +16,36 @@ use crate::upstream::{self, Answered, Outcome};
 /// What follows on the connection.
 pub(crate) type Next = Reuse;
 
+/// What the answer is to, and what the client is told along with it.
+pub(super) struct Told<'t> {
+    /// The request, if it came that far.
+    pub(super) clean: Option<&'t Clean<'t>>,
+    /// What became of sessions.
+    pub(super) settled: Settled,
+}
+
+impl Told<'_> {
+    /// Writes the fields that tell the client, in his dialect's words. Before all others: some clients read the first
+    /// `Set-Cookie` only.
+    fn write(&self, mount: Option<&Mount>, out: &mut Vec<u8>) {
+        if let (Some(clean), Some(mount)) = (self.clean, mount) {
+            let mut field = |name: &str, value: &str| act::field(out, name.as_bytes(), value.as_bytes());
+            mount.dialect.settle(clean, &self.settled, &mut field);
+        }
+    }
+}
+
 /// Sends the answer.
 pub(super) async fn send(
     house: &House,
-    clean: Option<&Clean<'_>>,
+    told: &Told<'_>,
     acted: Result<Acted, Stop>,
     wire: Wire<'_>,
     record: &mut Record<'_>,
 ) -> Next {
     let answer = match acted {
         Ok(Acted::Own(answer)) => answer,
-        Ok(Acted::Backend(answered)) => return relay(house, clean, *answered, wire, record).await,
+        Ok(Acted::Backend(answered)) => return relay(house, told, *answered, wire, record).await,
         Err(Stop::Gone) => {
             record.reason_id = Some("client_gone");
             wire.client.close();
@@ -37,11 +57,11 @@ pub(super) async fn send(
                 wire.client.close();
             }
             let dialect = record.mount.map_or(house.fallback(), |mount| &*mount.dialect);
-            dialect.refuse(&refusal, clean)
+            dialect.refuse(&refusal, told.clean)
         }
     };
     let head_only = record.is_head();
-    own(house, &answer, head_only, wire, record).await
+    own(house, told, &answer, head_only, wire, record).await
 }
 
 /// Answers a head that cannot be read, and writes that down. The connection ends after it.
@@ -50,7 +70,7 @@ pub(crate) async fn unreadable(house: &House, peer: Peer, fault: HeadFault, clie
     let refusal = Refusal::from(fault);
     let answer = house.fallback().refuse(&refusal, None);
     let mut out = client.scratch();
-    write_own(&answer, false, &house.date(), client.connection_field(), &mut out);
+    write_own(&answer, false, &house.date(), client.connection_field(), &mut out, |_| {});
     // Whether the client still listens changes nothing: the connection ends here.
     let _ = client.write(&out).await;
     if house.journal.wants_requests() {
@@ -64,6 +84,7 @@ pub(crate) async fn unreadable(house: &House, peer: Peer, fault: HeadFault, clie
 
 async fn own(
     house: &House,
+    told: &Told<'_>,
     answer: &Answer,
     head_only: bool,
     wire: Wire<'_>,
@@ -72,7 +93,8 @@ async fn own(
     let Wire { client, body, .. } = wire;
     record.status = answer.status();
     let mut out = client.scratch();
-    write_own(answer, head_only, &house.date(), client.connection_field_after(&body), &mut out);
+    let connection = client.connection_field_after(&body);
+    write_own(answer, head_only, &house.date(), connection, &mut out, |out| told.write(record.mount, out));
     let sent = client.write(&out).await;
     client.keep_scratch(out);
     if sent.is_err() {
@@ -84,19 +106,28 @@ async fn own(
     client.settle(body).await
 }
 
-fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], out: &mut Vec<u8>) {
+fn write_own(
+    answer: &Answer,
+    head_only: bool,
+    date: &str,
+    connection: &[u8],
+    out: &mut Vec<u8>,
+    first: impl FnOnce(&mut Vec<u8>),
+) {
     use std::io::Write as _;
 
     // Writing to a Vec cannot fail.
     let _ = write!(out, "HTTP/1.1 {} {}\r\n", answer.status(), phrase(answer.status()));
+    first(out);
     for (name, value) in answer.fields() {
         act::field(out, name.as_bytes(), value.as_bytes());
     }
     if answer.may_have_body() {
         let _ = write!(out, "Content-Length: {}\r\n", answer.body().len());
     }
-    // What we answer is about one client at one time, and it is data, not a page (security.md rows 31 and 103).
-    out.extend_from_slice(b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    // It is data, not a page (security.md rows 31 and 103).
+    act::field(out, b"Cache-Control", answer.cache_control().as_bytes());
+    out.extend_from_slice(b"X-Content-Type-Options: nosniff\r\n");
     act::field(out, b"Date", date.as_bytes());
     out.extend_from_slice(connection);
     out.extend_from_slice(b"\r\n");
@@ -107,7 +138,7 @@ fn write_own(answer: &Answer, head_only: bool, date: &str, connection: &[u8], ou
 
 async fn relay(
     house: &House,
-    clean: Option<&Clean<'_>>,
+    told: &Told<'_>,
     answered: Answered,
     wire: Wire<'_>,
     record: &mut Record<'_>,
@@ -115,7 +146,7 @@ async fn relay(
     let Wire { client, body, .. } = wire;
     record.status = answered.head().status();
     let mut out = client.scratch();
-    write_backends(house, answered.head(), clean, record.mount, &mut out);
+    write_backends(house, answered.head(), told, record.mount, &mut out);
     let relayed = upstream::relay(client, answered, body, out).await;
     record.bytes_up = relayed.bytes_up;
     record.bytes_down = relayed.bytes_down;
@@ -134,7 +165,7 @@ async fn relay(
 fn write_backends(
     house: &House,
     head: &ResponseHead,
-    clean: Option<&Clean<'_>>,
+    told: &Told<'_>,
     mount: Option<&Mount>,
     out: &mut Vec<u8>,
 ) {
@@ -143,9 +174,10 @@ fn write_backends(
     let _ = write!(out, "HTTP/1.1 {} ", head.status());
     out.extend_from_slice(head.reason());
     out.extend_from_slice(b"\r\n");
+    told.write(mount, out);
     let session_cookie = mount.map_or("", |mount| mount.dialect.session_cookie()).as_bytes();
     let named: smallvec::SmallVec<[&[u8]; 4]> = head.values(Known::Connection).flat_map(members).collect();
-    let trailers = clean.is_some_and(|clean| clean.head.lists(Known::Te, b"trailers"));
+    let trailers = told.clean.is_some_and(|clean| clean.head.lists(Known::Te, b"trailers"));
     let mut dated = false;
     for one in head.fields() {
         dated |= one.name.eq_ignore_ascii_case(b"date");
@@ -188,7 +220,7 @@ mod tests {
         for (status, has_body) in [(204, false), (304, false), (200, true), (412, true)] {
             let answer = Answer::with_body(status, "text/plain", b"BODY".to_vec()).field("ETag", "\"1f\"");
             let mut out = Vec::new();
-            write_own(&answer, false, "now", b"", &mut out);
+            write_own(&answer, false, "now", b"", &mut out, |_| {});
             let text = String::from_utf8(out).unwrap();
             assert!(text.contains("\r\nETag: \"1f\"\r\n"), "{text}");
             assert_eq!(text.contains("Content-Length"), has_body, "{text}");

@@ -12,6 +12,7 @@ use super::record::told;
 use super::route::{Claimed, Routed};
 use crate::dialect::{Destination, Door};
 use crate::house::{Backends, House, Mount};
+use crate::identity_token::IdentityToken;
 use crate::refusal::Refusal;
 
 /// What the caller may do now, once.
@@ -28,6 +29,8 @@ pub(crate) struct Forward<'r> {
     pub(super) mount: &'r Mount,
     pub(super) below: &'r str,
     pub(super) backends: &'r Backends,
+    /// The signed word about who it is that the backend gets, if it gets one.
+    pub(super) identity: Option<&'r IdentityToken>,
     public: bool,
 }
 
@@ -56,6 +59,12 @@ impl Action for Forward<'_> {
     }
 }
 
+impl Perform<'_> {
+    fn asked_for(&self) -> AskedFor<'_> {
+        asked_for(self.clean, self.mount, self.mount.dialect.judged_path(self.clean, self.below))
+    }
+}
+
 impl Action for Perform<'_> {
     fn name(&self) -> &'static str {
         self.own.name()
@@ -64,8 +73,8 @@ impl Action for Perform<'_> {
     fn demand(&self) -> Demand<'_> {
         match self.own.door() {
             Door::Public => Demand::Public,
-            Door::Login => Demand::Login(asked_for(self.clean, self.mount, self.below)),
-            Door::Permission => Demand::Permission(asked_for(self.clean, self.mount, self.below)),
+            Door::Login => Demand::Login(self.asked_for()),
+            Door::Permission => Demand::Permission(self.asked_for()),
         }
     }
 
@@ -78,8 +87,8 @@ impl Action for Perform<'_> {
     }
 }
 
-fn asked_for<'a>(clean: &Clean<'_>, mount: &Mount, below: &'a str) -> AskedFor<'a> {
-    AskedFor { method: clean.method(), path: below, matrix: mount.dialect.matrix() }
+fn asked_for<'a>(clean: &Clean<'_>, mount: &Mount, path: &'a str) -> AskedFor<'a> {
+    AskedFor { method: clean.method(), path, matrix: mount.dialect.matrix() }
 }
 
 /// Judges the request.
@@ -88,8 +97,8 @@ pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'
     let who = caller.known().map(Authenticated::identity);
     let snapshot = house.kernel.directory().present();
     let judged = match claimed {
-        Claimed::Backend { backends, public } => {
-            let action = Forward { clean, mount, below, backends, public };
+        Claimed::Backend { backends, public, identity } => {
+            let action = Forward { clean, mount, below, backends, identity, public };
             Authorized::judge(&snapshot, caller, action).map(Allowed::Forward)
         }
         Claimed::Own(own) => {

@@ -1,7 +1,7 @@
 //! Step 4, present: reads which credentials are shown, in the dialect's words. Looks nothing up.
 
 use auth::permission::Method;
-use auth::{Presented, Reason};
+use auth::{Asserted, Presented, Reason};
 
 use super::authorize::note_denial;
 use super::clean::Clean;
@@ -29,7 +29,11 @@ pub(super) fn present<'r>(house: &House, routed: Routed<'r>) -> Result<Shown<'r>
     let presented = if public {
         None
     } else {
-        let read = routed.mount.dialect.present(routed.clean);
+        let read = routed
+            .mount
+            .dialect
+            .present(routed.clean)
+            .map(|presented| Presented { asserted: asserted(house, routed.clean), ..presented });
         Some(read.inspect_err(|refusal| {
             if let Refusal::Auth(reason) = refusal {
                 note_denial(house, routed.clean, None, reason);
@@ -37,6 +41,23 @@ pub(super) fn present<'r>(house: &House, routed: Routed<'r>) -> Result<Shown<'r>
         })?)
     };
     Ok(Shown { routed, presented })
+}
+
+/// The fields in which somebody in front of the gateway may say who the user is. Which peer is believed is for the realm to
+/// say: here they are only read, and only where some realm of the directory wants them.
+fn asserted(house: &House, clean: &Clean<'_>) -> Option<Asserted> {
+    let directory = house.kernel.directory().present();
+    let wanted = directory.asserting_fields();
+    if wanted.is_empty() {
+        return None;
+    }
+    let named = |name: &[u8]| wanted.iter().find(|wanted| wanted.as_bytes().eq_ignore_ascii_case(name));
+    let fields: Vec<_> = clean
+        .head
+        .fields()
+        .filter_map(|field| Some((named(field.name)?.clone(), Box::from(field.value))))
+        .collect();
+    (!fields.is_empty()).then(|| Asserted { peer: Some(clean.peer.address.ip().to_canonical()), fields })
 }
 
 /// Refuses changes at our own endpoints that a page of another site asks for with the visitor's cookie (security.md

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::accept::Wire;
 use super::clean::Clean;
 use super::record::Record;
 use crate::dialect::{Claim, Destination};
 use crate::house::{Backends, House, Mount};
+use crate::identity_token::IdentityToken;
 use crate::refusal::Refusal;
 
 /// A request that knows where it goes.
@@ -17,12 +19,25 @@ pub(crate) struct Routed<'r> {
     pub(super) claimed: Claimed<'r>,
 }
 
+impl Routed<'_> {
+    /// Takes no further request from the connection where this one has a body that nobody reads.
+    pub(super) fn pass_over_body(&self, wire: &mut Wire<'_>) {
+        if self.is_bodiless() && !wire.body.is_complete() {
+            wire.client.close();
+        }
+    }
+
+    fn is_bodiless(&self) -> bool {
+        matches!(self.claimed, Claimed::Backend { .. }) && self.mount.dialect.is_bodiless(self.clean.method())
+    }
+}
+
 /// Whose it is.
 pub(crate) enum Claimed<'r> {
     /// An endpoint of our own.
     Own(Arc<dyn Destination>),
     /// A backend's.
-    Backend { backends: &'r Backends, public: bool },
+    Backend { backends: &'r Backends, public: bool, identity: Option<&'r IdentityToken> },
 }
 
 /// Finds where a request goes.
@@ -62,7 +77,7 @@ fn claim<'r>(
             let (route, public) = mount.route(clean.method(), below);
             let backend = route.and_then(|route| route.backend.as_deref()).or(mount.backend.as_deref());
             let backends = backend.ok_or(Refusal::NotFound)?;
-            Ok(Claimed::Backend { backends, public })
+            Ok(Claimed::Backend { backends, public, identity: mount.identity_token(route) })
         }
     }
 }

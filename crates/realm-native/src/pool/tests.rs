@@ -51,7 +51,7 @@ fn a_full_queue_turns_away_at_once_and_the_waiting_are_served() {
     for one in &mut waiting {
         assert!(ended(one).is_none());
     }
-    assert_eq!(wait(pool.hash(&secret)), Err(Unavailability(FULL)));
+    assert_eq!(wait(pool.hash(&secret)), Err(Unavailability(Cow::Borrowed(FULL))));
     assert_eq!(pool.tally(), Tally { refused: 1, waiting: CHEAP.queue, ..Tally::default() });
     pool.start_threads(CHEAP.parallel).unwrap();
     for one in waiting {

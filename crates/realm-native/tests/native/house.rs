@@ -38,6 +38,7 @@ pub(crate) fn user(name: &str, password: Option<PasswordHash>, enabled: bool) ->
         permissions: Vec::new(),
         enabled,
         password,
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: Moment::default(),
         updated: Moment::default(),
@@ -131,7 +132,7 @@ impl House {
 
 pub(crate) async fn login(kernel: &Kernel, name: &str, password: &str, number: usize) -> Result<(), Reason> {
     let request = LoginRequest {
-        realm: Box::from("native"),
+        realm: auth::RealmChoice::Named(Box::from("native")),
         username: username(name),
         password: presented(password).unwrap(),
         scope: Scope::new("/api"),

@@ -59,7 +59,7 @@ async fn case_17_an_empty_password_costs_no_hash_and_lets_nobody_in() {
     let house = House::new(CHEAP, vec![user("alice", Some(hashed(CHEAP, "right").await), true)]);
     for nothing in ["", "\0", " ", "\u{a0}"] {
         let shown = PresentedPassword {
-            realm: Box::from("native"),
+            realm: auth::RealmChoice::Named(Box::from("native")),
             username: username("alice"),
             password: presented(nothing),
         };
@@ -102,7 +102,7 @@ async fn basic_costs_one_hash_in_its_time() {
     let house = House::new(CHEAP, vec![user("alice", Some(hashed(CHEAP, "right").await), true)]);
     let ask = async || {
         let shown = PresentedPassword {
-            realm: Box::from("native"),
+            realm: auth::RealmChoice::Named(Box::from("native")),
             username: username("alice"),
             password: presented("right"),
         };

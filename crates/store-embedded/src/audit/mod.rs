@@ -25,8 +25,7 @@ use std::path::Path;
 
 use auth::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Moment, Pending, StoreError};
 
-use crate::group::Work;
-use crate::limits::MAX_FORGOTTEN;
+use crate::group::{Counted, Work};
 use crate::rows::millis;
 use crate::store::EmbeddedStore;
 use inbox::AuditSink;
@@ -74,9 +73,9 @@ impl AuditStore for EmbeddedStore {
             let before = millis(before, "the time before which lines of the audit log are forgotten")?;
             let mut forgotten = 0;
             loop {
-                let count = self.write(Work::ForgetAudit(before)).await?;
-                forgotten += count;
-                if count < u64::from(MAX_FORGOTTEN) {
+                let Counted { rows, more } = self.submit(Work::ForgetAudit(before)).await?;
+                forgotten += rows;
+                if !more {
                     return Ok(forgotten);
                 }
             }

@@ -4,7 +4,11 @@
 //! read whole: half a permission list is another permission list.
 
 use auth::permission::Permission;
-use auth::{Initialised, PasswordHash, RealmName, Role, RoleName, StoreError, User, UserId, Username};
+use auth::{
+    Attribute, Initialised, PasswordHash, RealmName, Role, RoleName, StoreError, User, UserId, Username,
+    Vouched,
+};
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
 use super::{Bound, Reading, hexadecimal, json, millis};
@@ -18,6 +22,7 @@ pub(crate) struct UserRow {
     user: Box<User>,
     roles: String,
     permissions: String,
+    vouched: String,
     password_version: i64,
     created: i64,
     updated: i64,
@@ -46,7 +51,7 @@ pub(crate) struct InitialisedRow {
 
 struct UserFields<'a> {
     id: &'a [u8],
-    texts: [&'a str; 5],
+    texts: [&'a str; 6],
     numbers: [i64; 4],
     password: Option<&'a str>,
 }
@@ -76,6 +81,7 @@ impl UserRow {
         let mut row = Self {
             roles: json(&user.roles)?,
             permissions: json(&user.permissions)?,
+            vouched: vouched_json(&user.vouched)?,
             password_version: i64::try_from(user.password_version)
                 .map_err(|_| StoreError("a user's password version is too large to be stored".to_owned()))?,
             created: millis(user.created, "the start of a user")?,
@@ -91,6 +97,7 @@ impl UserRow {
                 row.user.username.canonical(),
                 &row.roles,
                 &row.permissions,
+                &row.vouched,
             ],
             numbers: [i64::from(row.user.enabled), row.password_version, row.created, row.updated],
             password: row.user.password.as_ref().map(PasswordHash::expose),
@@ -112,6 +119,7 @@ impl UserRow {
             .bind(self.user.username.canonical().to_owned())
             .bind(self.roles.clone())
             .bind(self.permissions.clone())
+            .bind(self.vouched.clone())
             .bind(i64::from(self.user.enabled))
             .bind(self.user.password.as_ref().map(|password| password.expose().to_owned()))
             .bind(self.password_version)
@@ -183,7 +191,14 @@ pub(crate) fn read_user(row: &SqliteRow) -> Result<(User, i64), StoreError> {
     let password_version: i64 = reading.column("password_version")?;
     let seal = reading.sealed_with(user_seal(&UserFields {
         id,
-        texts: [realm, shown, canonical, reading.column("roles")?, reading.column("permissions")?],
+        texts: [
+            realm,
+            shown,
+            canonical,
+            reading.column("roles")?,
+            reading.column("permissions")?,
+            reading.column("vouched")?,
+        ],
         numbers: [enabled, password_version, reading.column("created")?, reading.column("updated")?],
         password,
     }))?;
@@ -198,6 +213,7 @@ pub(crate) fn read_user(row: &SqliteRow) -> Result<(User, i64), StoreError> {
         username,
         roles: reading.role_names("roles")?,
         permissions: reading.json::<Vec<Permission>>("permissions")?,
+        vouched: read_vouched(&reading)?,
         enabled: enabled != 0,
         password: password.map(PasswordHash::from_phc),
         password_version: password_version
@@ -207,6 +223,38 @@ pub(crate) fn read_user(row: &SqliteRow) -> Result<(User, i64), StoreError> {
         updated: reading.moment("updated")?,
     };
     Ok((user, seal))
+}
+
+/// What a realm said of a user, as JSON: texts only, as the file outlives this version's types.
+#[derive(Serialize, Deserialize)]
+struct VouchedJson {
+    roles: Vec<String>,
+    attributes: Vec<(String, String)>,
+    lapsed: bool,
+}
+
+fn vouched_json(vouched: &Vouched) -> Result<String, StoreError> {
+    json(&VouchedJson {
+        roles: vouched.roles.iter().map(ToString::to_string).collect(),
+        attributes: vouched
+            .attributes
+            .iter()
+            .map(|one| (one.name.to_string(), one.value.to_string()))
+            .collect(),
+        lapsed: vouched.lapsed,
+    })
+}
+
+fn read_vouched(reading: &Reading<'_>) -> Result<Vouched, StoreError> {
+    let VouchedJson { roles, attributes, lapsed } = reading.json("vouched")?;
+    let role =
+        |name: &String| RoleName::parse(name).map_err(|fault| reading.fault(&format!("vouched: {fault}")));
+    let attribute = |(name, value): (String, String)| Attribute { name: name.into(), value: value.into() };
+    Ok(Vouched {
+        roles: roles.iter().map(role).collect::<Result<_, _>>()?,
+        attributes: attributes.into_iter().map(attribute).collect(),
+        lapsed,
+    })
 }
 
 /// A role of a row of `statements::ROLES`, with the row's seal.

@@ -6,7 +6,9 @@
 pub(crate) mod app;
 pub(crate) mod attempts;
 pub(crate) mod directory;
+pub(crate) mod end;
 pub(crate) mod key;
+pub(crate) mod key_ring;
 pub(crate) mod realm;
 pub(crate) mod session;
 

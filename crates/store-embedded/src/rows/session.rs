@@ -1,4 +1,4 @@
-//! Sessions as rows.
+//! Sessions as rows. Their ends are rows of their own (`end.rs`).
 //!
 //! Called by `store.rs` (records to rows, on the caller's time) and `scan.rs` (rows to records). Must never let one field
 //! reach into another: what is packed has fixed lengths or says its length first (security.md case 27).
@@ -8,23 +8,24 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use auth::{
-    AppName, AuthMethod, EndReason, Ended, Moment, Origin, RealmName, Scope, SessionId, SessionLimits,
-    SessionRecord, StoreError, TokenHash, UserId,
+    AppName, AuthMethod, Moment, Origin, RealmName, Scope, SessionId, SessionLimits, SessionRecord,
+    StoreError, TokenHash, UserId,
 };
 
+use super::end::EndRow;
 use super::{Bound, hexadecimal, millis, span_millis};
 use crate::seal::Seal;
 
-/// One row, packed into one value: reading 18 columns costs five times as much as reading one. Fixed lengths first, then
-/// numbers and words with a comma after each, then the texts that may hold anything, their lengths having been told, then
-/// the seal of the end. Seals are bytes because SQLite takes its time to write long numbers.
+/// One row, packed into one value: reading 16 columns costs five times as much as reading one. Fixed lengths first, then
+/// numbers and words with a comma after each, then the texts that may hold anything, their lengths having been told. Seals are
+/// bytes because SQLite takes its time to write long numbers.
 pub(crate) const PACKED: &str = "\
 token || id || user_id || seal || last_seen_seal \
-|| created || ',' || idle_timeout || ',' || max_lifetime || ',' || last_seen || ',' \
-|| coalesce(ended_at, '') || ',' || coalesce(end_reason, '') || ',' || method || ',' || address || ',' \
+|| created || ',' || idle_timeout || ',' || max_lifetime || ',' || guarded || ',' || last_seen || ',' \
+|| method || ',' || address || ',' \
 || octet_length(realm) || ',' || octet_length(scope) || ',' || coalesce(octet_length(app), '') || ',' \
 || coalesce(octet_length(user_agent), '') || ',' \
-|| realm || scope || coalesce(app, '') || coalesce(user_agent, '') || coalesce(end_seal, '')";
+|| realm || scope || coalesce(app, '') || coalesce(user_agent, '')";
 
 /// A session's row to be written.
 pub(crate) struct SessionRow {
@@ -36,17 +37,8 @@ pub(crate) struct SessionRow {
     /// Over everything that never changes.
     pub(crate) seal: i64,
     seen: TouchRow,
-    end: Option<EndRow>,
-}
-
-/// The end of a session, to be written.
-#[derive(Clone, Copy)]
-pub(crate) struct EndRow {
-    /// Whose end.
-    pub(crate) token: TokenHash,
-    at: i64,
-    reason: EndReason,
-    seal: i64,
+    /// Its end, where it comes ended.
+    pub(crate) end: Option<EndRow>,
 }
 
 /// A session's activity, to be written.
@@ -57,21 +49,6 @@ pub(crate) struct TouchRow {
     /// When, in milliseconds.
     pub(crate) at: i64,
     seal: i64,
-}
-
-impl EndRow {
-    pub(crate) fn new(token: TokenHash, ended: Ended) -> Result<Self, StoreError> {
-        let at = millis(ended.at, "the end of a session")?;
-        Ok(Self { token, at, reason: ended.reason, seal: end_seal(token, at, ended.reason.as_str()) })
-    }
-
-    pub(crate) fn bind<'q>(&self, query: Bound<'q>) -> Bound<'q> {
-        query
-            .bind(self.token.as_bytes().to_vec())
-            .bind(self.at)
-            .bind(self.reason.as_str())
-            .bind(bytes_of(self.seal))
-    }
 }
 
 impl TouchRow {
@@ -104,7 +81,7 @@ impl SessionRow {
                 record.id.as_bytes().as_slice(),
                 record.user.as_bytes().as_slice(),
             ],
-            numbers: [row.created, row.idle_timeout, row.max_lifetime],
+            numbers: [row.created, row.idle_timeout, row.max_lifetime, i64::from(record.is_guarded)],
             texts: [record.realm.as_str(), record.scope.as_str(), record.method.as_str(), &row.address],
             app: record.app.as_ref().map(AppName::as_str),
             user_agent: record.origin.user_agent.as_deref(),
@@ -126,29 +103,28 @@ impl SessionRow {
             .bind(self.created)
             .bind(self.idle_timeout)
             .bind(self.max_lifetime)
+            .bind(i64::from(record.is_guarded))
             .bind(self.address.clone())
             .bind(record.origin.user_agent.as_deref().map(str::to_owned))
             .bind(bytes_of(self.seal))
             .bind(self.seen.at)
             .bind(bytes_of(self.seen.seal))
-            .bind(self.end.map(|end| end.at))
-            .bind(self.end.map(|end| end.reason.as_str()))
-            .bind(self.end.map(|end| bytes_of(end.seal)))
     }
 }
 
-fn bytes_of(seal: i64) -> Vec<u8> {
+/// A seal as the tables `sessions` and `ends` keep it.
+pub(crate) fn bytes_of(seal: i64) -> Vec<u8> {
     seal.to_be_bytes().to_vec()
 }
 
-/// A seal as the table `sessions` keeps it.
+/// The other way round.
 pub(crate) fn read_seal(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_be_bytes)
 }
 
 struct Fields<'a> {
     fixed: &'a [&'a [u8]; 3],
-    numbers: [i64; 3],
+    numbers: [i64; 4],
     texts: [&'a str; 4],
     app: Option<&'a str>,
     user_agent: Option<&'a str>,
@@ -172,10 +148,6 @@ fn seen_seal(token: TokenHash, at: i64) -> i64 {
     Seal::of("last_seen").bytes(token.as_bytes()).number(at).finish()
 }
 
-fn end_seal(token: TokenHash, at: i64, reason: &str) -> i64 {
-    Seal::of("end").bytes(token.as_bytes()).number(at).text(reason).finish()
-}
-
 /// Makes records of packed rows. Sessions share few realms and scopes, so it keeps one of each.
 #[derive(Default)]
 pub(crate) struct Unpacker {
@@ -185,7 +157,7 @@ pub(crate) struct Unpacker {
 
 /// A record with the seal of its row.
 pub(crate) struct Unpacked {
-    /// The record.
+    /// The record, live: its end is not in its row.
     pub(crate) record: SessionRecord,
     /// Its row's seal.
     pub(crate) seal: i64,
@@ -212,9 +184,8 @@ impl Unpacker {
         let (row_seal, last_seen_seal) = (i64::from_be_bytes(*row_seal), i64::from_be_bytes(*last_seen_seal));
         let token = TokenHash::from_bytes(*token);
         let mut rest = Rest(rest);
-        let numbers = [rest.number()?, rest.number()?, rest.number()?];
+        let numbers = [rest.number()?, rest.number()?, rest.number()?, rest.number()?];
         let last_seen = rest.number()?;
-        let (ended_at, end_reason) = (rest.word()?, rest.word()?);
         let (method, address) = (rest.word()?, rest.word()?);
         let lengths = (rest.length()?, rest.length()?, rest.optional_length()?, rest.optional_length()?);
         let (realm, scope) = (rest.text(lengths.0)?, rest.text(lengths.1)?);
@@ -242,7 +213,8 @@ impl Unpacker {
                 address: IpAddr::from_str(address).map_err(|_| "its address is none")?,
                 user_agent: user_agent.map(Box::from),
             },
-            ended: read_end(token, ended_at, end_reason, rest.0)?,
+            is_guarded: numbers[3] != 0,
+            ended: None,
         };
         Ok(Unpacked { record, seal: row_seal })
     }
@@ -275,19 +247,7 @@ fn keep_few<T>(kept: &mut Vec<T>, one: T) {
     }
 }
 
-fn read_end(token: TokenHash, at: &str, reason: &str, seal: &[u8]) -> Result<Option<Ended>, &'static str> {
-    if at.is_empty() && reason.is_empty() && seal.is_empty() {
-        return Ok(None);
-    }
-    let at: i64 = at.parse().map_err(|_| "its end is not whole")?;
-    if read_seal(seal) != Some(end_seal(token, at, reason)) {
-        return Err("the checksum of its end is wrong");
-    }
-    let reason = EndReason::parse(reason).ok_or("the reason of its end is unknown to this version")?;
-    Ok(Some(Ended { at: moment(at)?, reason }))
-}
-
-fn moment(millis: i64) -> Result<Moment, &'static str> {
+pub(super) fn moment(millis: i64) -> Result<Moment, &'static str> {
     u64::try_from(millis).map(Moment::from_millis).map_err(|_| "a time is negative")
 }
 
@@ -296,17 +256,17 @@ fn span(millis: i64) -> Result<Duration, &'static str> {
 }
 
 /// What of a packed row is still to be read.
-struct Rest<'a>(&'a [u8]);
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn word(&mut self) -> Result<&'a str, &'static str> {
+    pub(super) fn word(&mut self) -> Result<&'a str, &'static str> {
         let comma = self.0.iter().position(|byte| *byte == b',').ok_or("it is cut off")?;
         let word = std::str::from_utf8(&self.0[..comma]).map_err(|_| "a word is not UTF-8")?;
         self.0 = &self.0[comma + 1..];
         Ok(word)
     }
 
-    fn number(&mut self) -> Result<i64, &'static str> {
+    pub(super) fn number(&mut self) -> Result<i64, &'static str> {
         self.word()?.parse().map_err(|_| "a number is none")
     }
 

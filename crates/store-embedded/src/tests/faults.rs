@@ -60,6 +60,34 @@ async fn figure_17_a_full_disk_refuses_logins_and_keeps_the_rest() {
     assert_eq!([1, 2].map(|number| sessions[token(number).as_bytes()].ended), [Some(ENDED); 2]);
 }
 
+/// Sixty ends fill a page, and there may be none left. Then whoever is ended is taken away: without a reason, but dead.
+#[tokio::test]
+async fn figure_17_a_full_disk_keeps_nobody_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = folder.path().join("doorward.max_pages");
+    std::fs::write(&room, "120").unwrap();
+    let store = open(folder.path()).await;
+    let count = fill(&store).await;
+    assert!(count > 200, "{count}");
+    for number in 0..count / 2 {
+        store.end(vec![(token(number), ENDED)]).await.expect("a logout");
+    }
+    store
+        .end((count / 2..count - 1).map(|number| (token(number), ENDED)).collect())
+        .await
+        .expect("all others'");
+    let left = load_all(&store).await;
+    assert!(
+        (left.len() as u64) < count && left.values().filter(|session| session.ended.is_none()).count() == 1
+    );
+    store.close().await;
+    let store = open(folder.path()).await;
+    assert_eq!(load_all(&store).await, left);
+    store.insert(session(count)).await.expect("they have left room");
+    store.close().await;
+    crate::check(folder.path()).await.unwrap();
+}
+
 #[tokio::test]
 async fn figure_17_one_operations_mistake_is_its_own() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Tests that need the inside of the room.
 
 mod audit;
+mod ends;
 mod faults;
 mod limits;
 mod plans;

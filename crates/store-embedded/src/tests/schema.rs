@@ -1,8 +1,9 @@
 //! Versions of the schema, and what is refused.
 
-use auth::SessionStore;
+use auth::{Change, DirectoryStore, EndReason, SessionStore};
 use sqlx::Connection;
-use testkit::suites::samples::session;
+use testkit::suites::clock::START;
+use testkit::suites::samples::{ended_session, key_ring, session};
 
 use crate::EmbeddedStore;
 use crate::engine::{self, Use};
@@ -18,13 +19,14 @@ async fn refusal_after(statement: &'static str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path()).await.unwrap();
     store.insert(session(1)).await.unwrap();
+    store.insert(ended_session(2, START, EndReason::Logout)).await.unwrap();
     store.close().await;
     change(&folder.path().join("doorward.db"), statement).await;
     let store = match EmbeddedStore::open(folder.path()).await {
         Ok(store) => store,
         Err(error) => return error.to_string(),
     };
-    let error = store.load(&mut |_| {}).await.unwrap_err();
+    let error = SessionStore::load(&store, &mut |_| {}).await.unwrap_err();
     store.close().await;
     error.to_string()
 }
@@ -36,7 +38,7 @@ async fn other_files_and_versions_are_refused_by_name() {
         ("PRAGMA user_version = 0", "no schema version"),
         ("PRAGMA user_version = -1", "no schema version"),
         ("PRAGMA application_id = 7", "not a store of this server"),
-        ("DROP INDEX sessions_by_end", "has other tables than were made"),
+        ("DROP INDEX ends_by_time", "has other tables than were made"),
         ("ALTER TABLE users RENAME updated TO changed", "has other tables than were made"),
     ] {
         let refusal = refusal_after(statement).await;
@@ -52,17 +54,54 @@ async fn figure_3_records_that_cannot_be_read_are_named_and_not_skipped() {
         ("UPDATE sessions SET user_agent = NULL", "checksum"),
         ("UPDATE sessions SET app = 'other'", "checksum"),
         ("UPDATE sessions SET last_seen = last_seen + 1", "checksum"),
-        ("UPDATE sessions SET ended_at = 1", "its end is"),
+        ("UPDATE ends SET at = at + 1", "table ends, record of session 3c6ef372fe94f82a: its checksum"),
+        ("UPDATE ends SET reason = 'idle'", "checksum"),
+        ("UPDATE ends SET number = number + 1", "checksum"),
+        ("UPDATE ends SET token = (SELECT max(token) FROM sessions)", "checksum"),
+        ("UPDATE ends SET token = x'00'", "32 bytes"),
+        ("DELETE FROM ends", "table ends has 0 records where 1 were written"),
         (
-            "UPDATE sessions SET ended_at = 1, end_reason = 'logout', end_seal = last_seen_seal",
-            "checksum of its end",
+            "INSERT INTO ends (token, at, reason, seal) SELECT token, at, reason, seal FROM ends",
+            "its checksum is wrong",
         ),
-        ("UPDATE sessions SET address = 'a,b'", "table sessions, record 9e3779b97f4a7c15"),
-        ("DELETE FROM sessions", "has 0 records where 1 were written"),
-        ("UPDATE sessions SET token = x'00'", "the file was damaged"),
+        ("UPDATE tallies SET count = 2 WHERE name = 'ends'", "has 1 records where 2 were written"),
+        ("UPDATE sessions SET address = 'a,b'", "table sessions, record 3c6ef372fe94f82a"),
+        ("DELETE FROM sessions", "has 0 records where 2 were written"),
+        (
+            "UPDATE sessions SET token = x'00' WHERE token = (SELECT min(token) FROM sessions)",
+            "the file was damaged",
+        ),
     ] {
         let refusal = refusal_after(statement).await;
         assert!(refusal.contains(complaint), "{statement}: {refusal}");
+    }
+}
+
+/// A ring that was damaged, or from which a key was taken, must never be taken for whole.
+#[tokio::test]
+async fn figure_3_signing_keys_that_were_changed_by_hand_are_refused() {
+    for (statement, complaint) in [
+        (
+            "UPDATE key_ring SET keys = replace(keys, '\"next\"', '\"retired\"')",
+            "table key_ring, record keys: its checksum",
+        ),
+        ("DELETE FROM key_ring", "table key_ring has 0 records where 1 were written"),
+        (
+            "INSERT INTO key_ring SELECT 'more', keys, seal FROM key_ring",
+            "table key_ring has 2 records where 1 were",
+        ),
+        ("UPDATE key_ring SET seal = 1", "checksum"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        store.apply(vec![Change::PutKeyRing(Box::new(key_ring(1)))]).await.unwrap();
+        store.close().await;
+        change(&folder.path().join("doorward.db"), statement).await;
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        let refusal = DirectoryStore::load(&store).await.unwrap_err().to_string();
+        assert!(refusal.contains(complaint), "{statement}: {refusal}");
+        assert!(!refusal.contains("private"), "{refusal}");
+        store.close().await;
     }
 }
 

@@ -12,7 +12,8 @@ use auth::{
 
 use super::clock::START;
 use super::samples::{
-    HOSTILE, api_key, app, attempts, facts_of_key, facts_of_role, facts_of_user, realm, role, user,
+    HOSTILE, api_key, app, attempts, facts_of_key, facts_of_key_ring, facts_of_role, facts_of_user, key_ring,
+    realm, role, user,
 };
 
 /// Runs every case, each on an empty store of its own.
@@ -30,6 +31,7 @@ pub async fn directory_store_suite<S: DirectoryStore>(make: impl AsyncFn() -> S)
     changes_all_or_nothing(&make().await).await;
     changes_in_order(&make().await).await;
     notes_the_setup(&make().await).await;
+    keeps_the_last_key_ring(&make().await).await;
     case_27_no_field_alters_another(&make().await).await;
     case_15_keeps_attempts(&make().await).await;
     forgets_only_settled_attempts(&make().await).await;
@@ -77,6 +79,10 @@ fn put_key(key: ApiKey) -> Change {
     Change::PutKey(Box::new(key))
 }
 
+fn put_key_ring(number: u8) -> Change {
+    Change::PutKeyRing(Box::new(key_ring(number)))
+}
+
 fn later(seconds: u64) -> Moment {
     START.plus(Duration::from_secs(seconds))
 }
@@ -91,6 +97,7 @@ async fn starts_empty(store: &impl DirectoryStore) {
     let image = load(store).await;
     assert!(image.users.is_empty() && image.roles.is_empty() && image.initialised.is_none());
     assert!(image.realms.is_empty() && image.apps.is_empty() && image.keys.is_empty());
+    assert!(image.key_ring.is_none());
     assert!(all_attempts(store).await.is_empty());
     store.apply(Vec::new()).await.expect("no change");
     store.put_attempts(Vec::new()).await.expect("no attempts");
@@ -110,6 +117,7 @@ async fn keeps_users(store: &impl DirectoryStore) {
         permissions: Vec::new(),
         enabled: false,
         password: None,
+        vouched: auth::Vouched::default(),
         password_version: 0,
         ..user("Bare")
     };
@@ -225,13 +233,14 @@ async fn changes_all_or_nothing(store: &impl DirectoryStore) {
         put_key(api_key(1)),
         Change::DeleteUser(user("alice").id),
         Change::Initialise(Initialised { version: "1".to_owned(), at: START }),
+        put_key_ring(1),
         Change::PutUser(Box::new(user("alice"))),
         Change::PutUser(Box::new(impostor)),
     ];
     assert!(store.apply(refused).await.is_err());
     let image = load(store).await;
     assert_eq!(users(&image.users), users(&[user("alice")]));
-    assert!(image.roles.is_empty() && image.initialised.is_none());
+    assert!(image.roles.is_empty() && image.initialised.is_none() && image.key_ring.is_none());
     assert!(image.realms.is_empty() && image.apps.is_empty() && image.keys.is_empty());
     put(store, user("bob")).await;
     store.apply(vec![put_key(api_key(1))]).await.expect("what was undone leaves its id and hash free");
@@ -259,6 +268,14 @@ async fn notes_the_setup(store: &impl DirectoryStore) {
     assert_eq!(load(store).await.initialised, Some(first));
     store.apply(vec![Change::Initialise(second.clone())]).await.expect("apply");
     assert_eq!(load(store).await.initialised, Some(second), "the last one stays");
+}
+
+async fn keeps_the_last_key_ring(store: &impl DirectoryStore) {
+    let kept = async || load(store).await.key_ring.as_ref().map(facts_of_key_ring);
+    store.apply(vec![put_key_ring(1)]).await.expect("apply");
+    assert_eq!(kept().await, Some(facts_of_key_ring(&key_ring(1))));
+    store.apply(vec![put_key_ring(2), put_key_ring(3)]).await.expect("apply");
+    assert_eq!(kept().await, Some(facts_of_key_ring(&key_ring(3))), "the last one stays, alone");
 }
 
 async fn case_27_no_field_alters_another(store: &impl DirectoryStore) {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{
     ApiKey, App, AppName, AttemptRecord, AuditEntry, AuditFilter, AuditHash, AuditRecord, AuditStore, Change,
-    DirectoryImage, DirectoryStore, Ended, Initialised, KeyId, Moment, Pending, RealmName, RealmRecord, Role,
-    RoleName, SessionRecord, SessionStore, StoreError, TokenHash, User, UserId,
+    DirectoryImage, DirectoryStore, Ended, Initialised, KeyId, KeyRing, Moment, Pending, RealmName,
+    RealmRecord, Role, RoleName, SessionRecord, SessionStore, StoreError, TokenHash, User, UserId,
 };
 
 /// Sessions per batch of `load`; small, so that tests see more than one.
@@ -45,6 +45,7 @@ struct Directory {
     apps: BTreeMap<AppName, App>,
     keys: BTreeMap<KeyId, ApiKey>,
     initialised: Option<Initialised>,
+    key_ring: Option<KeyRing>,
 }
 
 impl MemoryStore {
@@ -170,6 +171,7 @@ impl DirectoryStore for MemoryStore {
                 apps: kept.directory.apps.values().cloned().collect(),
                 keys: kept.directory.keys.values().cloned().collect(),
                 initialised: kept.directory.initialised.clone(),
+                key_ring: kept.directory.key_ring.clone(),
             })
         })
     }
@@ -288,6 +290,9 @@ impl Directory {
             }
             Change::Initialise(initialised) => {
                 self.initialised = Some(initialised);
+            }
+            Change::PutKeyRing(ring) => {
+                self.key_ring = Some(*ring);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod clock;
 pub mod directory;
+mod fake_realm;
 pub mod maker;
 pub mod memory;
 pub mod realms;
@@ -17,7 +18,7 @@ pub use clock::FixedClock;
 pub use directory::directory_store_suite;
 pub use maker::FakeMaker;
 pub use memory::MemoryStore;
-pub use realms::{FakeRealm, realm_suite};
+pub use realms::{FakeRealm, realm_suite, realm_suite_of};
 pub use sessions::session_store_suite;
 
 #[cfg(test)]

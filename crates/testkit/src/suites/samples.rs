@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use auth::{
-    ApiKey, App, AppName, AttemptRecord, AuditEntry, AuthMethod, EndReason, Ended, KeyId, Moment, Origin,
-    PasswordHash, RealmName, RealmRecord, Role, RoleName, Scope, SessionId, SessionLimits, SessionRecord,
-    TokenHash, User, UserId, Username,
+    ApiKey, App, AppName, AttemptRecord, AuditEntry, AuthMethod, EndReason, Ended, KeyId, KeyRing, KeyState,
+    Moment, Origin, PasswordHash, PrivateKey, PublicKey, RealmName, RealmRecord, Role, RoleName, Scope,
+    SessionId, SessionLimits, SessionRecord, SigningKey, TokenHash, User, UserId, Username,
 };
 
 use super::clock::START;
@@ -76,6 +76,7 @@ pub fn session(number: u64) -> SessionRecord {
             max_lifetime: Duration::from_secs(3_600 * (1 + number % 12)),
         },
         origin: Origin::new(address, user_agent.as_deref()),
+        is_guarded: number % 2 == 1,
         ended: None,
     }
 }
@@ -102,6 +103,14 @@ pub fn user(name: &str) -> User {
         permissions: vec![permission("GET,POST:/collections/{id}/**:id=demo,test;!/collections/*/admin/**")],
         enabled: true,
         password: Some(PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g")),
+        vouched: auth::Vouched {
+            roles: vec![role_name("search")],
+            attributes: vec![auth::Attribute {
+                name: Box::from("mail"),
+                value: Box::from("a\"b@example.org"),
+            }],
+            lapsed: false,
+        },
         password_version: 3,
         created: START,
         updated: START.plus(Duration::from_secs(1)),
@@ -208,6 +217,28 @@ pub fn attempts(key: &str) -> AttemptRecord {
     }
 }
 
+/// The ring number `number` of three signing keys, in all their states and of both algorithms. Nothing can be signed with them.
+///
+/// # Panics
+/// Never: the keys of it are a ring.
+#[must_use]
+pub fn key_ring(number: u8) -> KeyRing {
+    let key = |place: u8, public, state| SigningKey {
+        id: format!("key_{number}-{place}").into_boxed_str(),
+        private: PrivateKey::from_pkcs8(&[number, 0, b'"', 0xff, place]).expect("a few bytes are a document"),
+        public,
+        created: START.plus(Duration::from_secs(u64::from(place))),
+        state,
+    };
+    let until = START.plus(Duration::from_secs(86_400));
+    let keys = vec![
+        key(0, PublicKey::P256 { x: [number; 32], y: [0xff; 32] }, KeyState::Current),
+        key(1, PublicKey::Ed25519 { x: [number; 32] }, KeyState::Next),
+        key(2, PublicKey::Ed25519 { x: [0; 32] }, KeyState::Retired { until }),
+    ];
+    KeyRing::new(keys).expect("one is current, one is next")
+}
+
 fn app_name(name: &str) -> AppName {
     AppName::parse(name).expect("an app name of a test is an app name")
 }
@@ -235,6 +266,13 @@ pub fn facts_of_user(user: &User) -> String {
 #[must_use]
 pub fn facts_of_role(role: &Role) -> String {
     format!("{role:?}")
+}
+
+/// Everything a store keeps of signing keys, to be compared: private ones do not print.
+#[must_use]
+pub fn facts_of_key_ring(ring: &KeyRing) -> String {
+    let private: Vec<&[u8]> = ring.keys().iter().map(|key| key.private.expose()).collect();
+    format!("{ring:?} private {private:?}")
 }
 
 /// Everything a store keeps of an API key, to be compared: its hash does not print.

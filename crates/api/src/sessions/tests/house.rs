@@ -1,7 +1,7 @@
 //! A kernel over fake ends, and callers with permits: what the tests of these operations stand on.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auth::directory::{Directory, Snapshot};
@@ -9,14 +9,15 @@ use auth::login::{Guesses, Remembered, Throttle, ThrottleLimits};
 use auth::sessions::{Session, Sessions};
 use auth::trust::{Action, Authorized, Caller, Demand, Permit};
 use auth::{
-    AppName, Change, Clock, DirectoryStore, Kernel, KernelParts, LoginRequest, Moment, Origin, Password,
-    PasswordHash, PasswordHasher, Pending, Presented, PresentedPassword, RealmName, Scope, SessionLimits,
-    SessionStore, SessionToken, Unavailability, User, UserId,
+    AppName, AuditEntry, Change, Clock, DirectoryStore, Event, Kernel, KernelParts, LoginRequest, Moment,
+    Origin, Password, PasswordHash, PasswordHasher, Pending, Presented, PresentedPassword, RealmName, Scope,
+    SessionLimits, SessionStore, SessionToken, Unavailability, User, UserId, Witness,
 };
 use testkit::suites::realms::{presented, username};
 use testkit::suites::{FakeMaker, FakeRealm, FixedClock, MemoryStore, maker};
 
 use crate::services::Services;
+use crate::signing_keys::tests::FakeSignatory;
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -30,6 +31,32 @@ pub(crate) struct House {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) services: Services,
+    /// What makes realms over the API.
+    pub(crate) maker: Arc<FakeMaker>,
+    /// Whom everything was told.
+    pub(crate) told: Arc<Told>,
+}
+
+/// A witness who remembers.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Vec<AuditEntry>>);
+
+impl Told {
+    /// What the lines of this event say under these names, in the order in which they were told.
+    pub(crate) fn lines<const N: usize>(&self, event: &str, names: [&str; N]) -> Vec<[String; N]> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = entries.iter().filter(|entry| entry.event == event);
+        lines
+            .map(|line| names.map(|name| line.fields.get(name).map_or_else(String::new, ToString::to_string)))
+            .collect()
+    }
+}
+
+impl Witness for Told {
+    fn note(&self, event: &Event) {
+        let entry = event.entry(Moment::default());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
 }
 
 impl House {
@@ -42,16 +69,18 @@ impl House {
             store.apply(vec![Change::PutUser(Box::new(user(name)))]).await.unwrap();
         }
         let clock = Arc::new(FixedClock::new());
-        let kernel = kernel(&clock, &store, realm).await;
+        let (maker, told) = (Arc::new(FakeMaker::default()), Arc::new(Told::default()));
+        let kernel = kernel(&clock, &store, realm, &maker, &told).await;
         let services = Services {
             kernel: Arc::new(kernel),
             hasher: Arc::new(NoHasher),
             passwords: Arc::default(),
+            signatory: Arc::new(FakeSignatory::default()),
             audit: Arc::clone(&store) as _,
             started: clock.now(),
             version: "test",
         };
-        Self { clock, store, services }
+        Self { clock, store, services, maker, told }
     }
 
     /// A session of this user.
@@ -68,7 +97,7 @@ impl House {
     ) -> Arc<Session> {
         let hour = Duration::from_secs(3_600);
         let mut request = LoginRequest {
-            realm: Box::from("native"),
+            realm: auth::RealmChoice::Named(Box::from("native")),
             username: username(name),
             password: presented(PASSWORD).unwrap(),
             scope: Scope::new(API),
@@ -93,7 +122,7 @@ impl House {
     /// The permit of whoever sends his password along.
     pub(crate) async fn permit_by_password(&self, name: &str, operation: &'static str) -> Permit {
         let password = PresentedPassword {
-            realm: Box::from("native"),
+            realm: auth::RealmChoice::Named(Box::from("native")),
             username: username(name),
             password: presented(PASSWORD),
         };
@@ -103,11 +132,11 @@ impl House {
     /// The permit of whoever shows this.
     pub(crate) async fn permit_by(&self, shown: Presented, operation: &'static str) -> Permit {
         let kernel = &self.services.kernel;
-        let caller =
+        let admitted =
             kernel.authenticate(shown, &Scope::new(API), HERE, false).await.unwrap_or_else(|reason| {
                 panic!("nobody: {reason:?}");
             });
-        spent(&kernel.directory().present(), caller, operation)
+        spent(&kernel.directory().present(), admitted.caller, operation)
     }
 
     /// The permit of nobody in particular.
@@ -125,13 +154,19 @@ impl House {
     }
 }
 
-async fn kernel(clock: &Arc<FixedClock>, store: &Arc<MemoryStore>, realm: Arc<FakeRealm>) -> Kernel {
+async fn kernel(
+    clock: &Arc<FixedClock>,
+    store: &Arc<MemoryStore>,
+    realm: Arc<FakeRealm>,
+    maker: &Arc<FakeMaker>,
+    told: &Arc<Told>,
+) -> Kernel {
     let image = DirectoryStore::load(&**store).await.unwrap();
-    let maker = Arc::new(FakeMaker::default());
     maker.put("fake", Arc::clone(&realm) as Arc<dyn auth::Realm>);
     let snapshot = maker::snapshot(image, maker::settings([maker::state("native", realm)]));
     let directory = Arc::clone(store) as Arc<dyn DirectoryStore>;
-    let directory = Directory::new(snapshot, directory, maker, Arc::new(auth::Nobody));
+    let maker = Arc::clone(maker) as Arc<dyn auth::RealmMaker>;
+    let directory = Directory::new(snapshot, directory, maker, Arc::clone(told) as Arc<dyn Witness>);
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let limits =
         ThrottleLimits { attempts_per_user: 10, attempts_per_address: 100, window: Duration::from_secs(300) };
@@ -145,7 +180,7 @@ async fn kernel(clock: &Arc<FixedClock>, store: &Arc<MemoryStore>, realm: Arc<Fa
         remembered: Remembered::new(&[7; 32]),
         random: |bytes| getrandom::fill(bytes).unwrap(),
         clock,
-        witness: Arc::new(auth::Nobody),
+        witness: Arc::clone(told) as Arc<dyn Witness>,
     })
 }
 
@@ -175,7 +210,7 @@ struct NoHasher;
 
 impl PasswordHasher for NoHasher {
     fn hash<'a>(&'a self, _: &'a Password) -> Pending<'a, Result<PasswordHash, Unavailability>> {
-        Box::pin(async { Err(Unavailability("no hashes here")) })
+        Box::pin(async { Err(Unavailability("no hashes here".into())) })
     }
 }
 
@@ -196,6 +231,7 @@ pub(crate) fn user(name: &str) -> User {
         permissions: Vec::new(),
         enabled: true,
         password: None,
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: Moment::default(),
         updated: Moment::default(),

@@ -41,6 +41,7 @@ fn user(text: &str) -> User {
         permissions: Vec::new(),
         enabled: true,
         password: None,
+        vouched: crate::Vouched::default(),
         password_version: 1,
         created: START,
         updated: START,
@@ -88,7 +89,7 @@ fn is_remembered_for_its_time_and_not_longer() {
     let native = realm("native");
     let present = Some((&alice, &native));
     let recall =
-        |now| remembered.recall("native", &name("Alice"), &password("secret"), present, now).is_some();
+        |now| remembered.recall("native", &name("Alice"), &password("secret"), |_| present, now).is_some();
     assert!(recall(START));
     assert!(recall(START.plus(EVIDENCE_KEPT).minus(Duration::from_millis(1))));
     assert!(!recall(START.plus(EVIDENCE_KEPT)));
@@ -102,7 +103,7 @@ fn case_25_the_key_is_realm_user_and_secret() {
     let native = realm("native");
     let recall = |realm: &str, user: &str, secret: &str| {
         let present = Some((&alice, &native));
-        remembered.recall(realm, &name(user), &password(secret), present, START).is_some()
+        remembered.recall(realm, &name(user), &password(secret), |_| present, START).is_some()
     };
     assert!(recall("native", "alice", "secret"));
     assert!(!recall("ldap", "alice", "secret"));
@@ -131,9 +132,11 @@ fn case_24_any_change_of_the_user_or_of_the_realms_source_voids_it() {
     for present in [Some((&changed, &native)), Some((&alice, &other)), None] {
         let remembered = remembering(&alice);
         let alice = Some((&alice, &native));
-        assert!(remembered.recall("native", &name("alice"), &password("secret"), present, START).is_none());
         assert!(
-            remembered.recall("native", &name("alice"), &password("secret"), alice, START).is_none(),
+            remembered.recall("native", &name("alice"), &password("secret"), |_| present, START).is_none()
+        );
+        assert!(
+            remembered.recall("native", &name("alice"), &password("secret"), |_| alice, START).is_none(),
             "what was void once does not come back"
         );
     }

@@ -134,18 +134,16 @@ struct Kept {
 impl Realm for Kept {
     fn verify<'a>(&'a self, evidence: &'a Evidence, directory: &'a Snapshot) -> Pending<'a, Verdict> {
         Box::pin(async move {
-            let Evidence::Password { username, password } = evidence;
+            let Evidence::Password { username, password } = evidence else {
+                return Verdict::NotMine;
+            };
             let account = directory.account(&UserId::of(&self.name, username));
             let verdict = match account.and_then(|account| account.user.password.as_ref()) {
                 None => Verdict::NotMine,
                 Some(kept) if kept.expose() != password.expose() => {
                     Verdict::Rejected(Rejection::WrongPassword)
                 }
-                Some(_) => Verdict::Verified(Verified {
-                    username: username.clone(),
-                    roles: Vec::new(),
-                    rehashed: None,
-                }),
+                Some(_) => Verdict::Verified(Verified::named(username.clone())),
             };
             tokio::task::yield_now().await;
             verdict

@@ -166,7 +166,7 @@ impl Running {
     async fn log_in(&self, kernel: &Kernel, user: usize, password: u32, app: usize) -> Result<Told, Reason> {
         let text = format!("token-{}", self.drawn.fetch_add(1, Ordering::Relaxed));
         let request = LoginRequest {
-            realm: Box::from(realm_name(self.shape.realm(user)).as_str()),
+            realm: auth::RealmChoice::Named(Box::from(realm_name(self.shape.realm(user)).as_str())),
             app: Some(app_name(app)),
             ..request(&user_name(user), &password_text(password), HERE)
         };
@@ -185,14 +185,14 @@ impl Running {
             }
             Credential::Basic(user, password) => {
                 let shown = auth::PresentedPassword {
-                    realm: Box::from(realm_name(self.shape.realm(*user)).as_str()),
+                    realm: auth::RealmChoice::Named(Box::from(realm_name(self.shape.realm(*user)).as_str())),
                     username: username(&user_name(*user)),
                     password: presented(&password_text(*password)),
                 };
                 Presented { password: Some(shown), ..Presented::default() }
             }
         };
-        let caller = kernel.authenticate(shown, &scope(), ip(HERE), true).await?;
+        let caller = kernel.authenticate(shown, &scope(), ip(HERE), true).await?.caller;
         assert!(matches!(caller, Caller::Known(_)), "nobody was asked who he is");
         let path = match door {
             Door::Open => OPEN,
@@ -393,6 +393,7 @@ fn user(shape: Shape, number: usize, password: u32, clock: &dyn Clock) -> User {
         permissions: Vec::new(),
         enabled: true,
         password: Some(hash_of(&password_text(password))),
+        vouched: auth::Vouched::default(),
         password_version: 1,
         created: now,
         updated: now,

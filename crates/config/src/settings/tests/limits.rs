@@ -134,6 +134,19 @@ fn counts() {
     );
     let flag = |length: usize| below(&format!("no_refresh_query = \"{}\"", "q".repeat(length)));
     both_sides(&flag(MAX_QUERY_NAME_BYTES), &flag(MAX_QUERY_NAME_BYTES + 1), "is longer than 64 bytes");
+    let chain = |count: usize| {
+        let list: Vec<String> = (0..count).map(|n| format!("\"r{n}\"")).collect();
+        below(&format!("realms = [{}]", list.join(",")))
+    };
+    both_sides(&chain(MAX_REALMS), &chain(MAX_REALMS + 1), "mount[0].realms: has 65 entries");
+    let told = |count: usize| {
+        let list: Vec<String> = (0..count).map(|n| format!("a{n} = \"X-{n}\"")).collect();
+        below(&format!("attribute_headers = {{ {} }}", list.join(",")))
+    };
+    let most = MAX_ATTRIBUTE_HEADERS;
+    both_sides(&told(most), &told(most + 1), "mount[0].attribute_headers: has 17 entries; 16 are allowed");
+    let name = |length: usize| below(&format!("attribute_headers = {{ a = \"{}\" }}", "x".repeat(length)));
+    both_sides(&name(MAX_HEADER_NAME_BYTES), &name(MAX_HEADER_NAME_BYTES + 1), "is no name for it");
     let upstream = |count: usize| {
         let list: Vec<String> = (0..count).map(|n| format!("\"http://h{n}\"")).collect();
         format!("[[mount]]\nupstream = [{}]", list.join(","))

@@ -284,9 +284,14 @@ fn asvs_110_a_panic_tells_no_credential() {
     let password = || Password::presented(Zeroizing::new(mark("in-a-panic")));
     let presented = || Presented {
         session: Some(SessionToken::from_text(&mark("in-a-panic"))),
-        password: Some(PresentedPassword { realm: "native".into(), username: name(), password: password() }),
+        password: Some(PresentedPassword {
+            realm: auth::RealmChoice::Named("native".into()),
+            username: name(),
+            password: password(),
+        }),
         bearer: Some(BearerText::new(mark("in-a-panic"))),
         key: Some(Some(KeyText::from_random(&[0xab; 32]))),
+        ..Presented::default()
     };
     let panics: [Box<dyn Fn() + std::panic::UnwindSafe>; 4] = [
         Box::new(move || panic!("{:?}", presented())),

@@ -1,0 +1,8 @@
+//! Operations on the keys that tokens are signed with. Private halves stay with who signs.
+
+pub mod keep;
+pub mod read;
+pub mod rotate;
+
+#[cfg(test)]
+pub(crate) mod tests;
