@@ -216,6 +216,7 @@ impl Kernel {
         let now = self.parts.clock.now();
         let known = Authenticated::by_key(&self.parts.directory.present(), &hash, now)?;
         if let Some(compiled) = known.key() {
+            compiled.note_use(client, now);
             self.note_use(&known, *compiled.key.id.as_bytes(), client, now);
         }
         Ok(known)

@@ -56,6 +56,8 @@ pub const MAX_AUDITED_ADDRESSES: usize = 4_096;
 pub const MAX_STRANGERS_TEXT: usize = 1_024;
 /// Bytes of one text in any other line of the audit log; the rest is cut.
 pub const MAX_AUDITED_TEXT: usize = 1024 * 1024;
+/// How exactly the last use of an API key is known: within so long, only one from another address is noted.
+pub const KEY_USE_RESOLUTION: Duration = Duration::from_secs(1);
 /// How many pairs of an API key and an address are remembered, so that each use is not told of; beyond that the oldest are told of
 /// again.
 pub const MAX_KEYS_SEEN: usize = 4_096;

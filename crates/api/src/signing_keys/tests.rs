@@ -116,7 +116,7 @@ async fn there_are_keys_from_the_first_start_on() {
     assert_eq!(ids_of(&house), "k0 k1", "those that are there stay");
     let image = auth::DirectoryStore::load(&*house.store).await.unwrap();
     assert_eq!(ids(&image.key_ring.unwrap()), "k0 k1", "on disk");
-    assert!(house.told.lines("performed", ["operation"]).is_empty(), "nobody asked for it");
+    assert!(house.told.lines("directory_changed", ["operation"]).is_empty(), "nobody asked for it");
     let permit = house.permit_of_nobody(read::NAME_PUBLISHED);
     assert_eq!(&*read::published(&house.services, &permit).unwrap(), "k0 k1");
     let permit = house.permit_of_nobody(read::NAME);
@@ -132,7 +132,7 @@ async fn a_rotation_is_told_and_too_soon_a_conflict() {
     assert_eq!(ids(&rotate(&house, 60, true).await.unwrap()), "k1 k2 k0");
     house.clock.advance(WAIT);
     assert_eq!(ids(&rotate(&house, 60, false).await.unwrap()), "k2 k3 k1 k0");
-    let told = house.told.lines("performed", ["operation", "subject", "detail"]);
+    let told = house.told.lines("directory_changed", ["operation", "subject", "detail"]);
     let texts: Vec<_> = told.iter().map(|line| line.join(" ")).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(texts[0].contains("signing_key.rotate") && texts[0].contains("k1"), "{texts:?}");

@@ -2,12 +2,15 @@
 //! a change.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::limits::KEY_USE_RESOLUTION;
 use crate::permission::{Explanation, Matcher, Matrix, Method, Permission};
 use crate::realm::{Realm, RealmMaker, Unmakeable};
 use crate::reason::Reason;
 use crate::store::{Change, DirectoryImage};
+use crate::words::clock::Moment;
 use crate::words::ids::{KeyId, UserId};
 use crate::words::key_ring::KeyRing;
 use crate::words::names::{AppName, RealmName, RoleName};
@@ -76,11 +79,37 @@ pub struct CompiledKey {
     pub key: ApiKey,
     /// `None`: all that its user may.
     matcher: Option<Matcher>,
+    last_use: Mutex<Option<KeyUse>>,
+}
+
+/// That an API key was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// When, in house time, to [`KEY_USE_RESOLUTION`].
+    pub at: Moment,
+    /// From where.
+    pub address: IpAddr,
 }
 
 impl CompiledKey {
     fn new(key: ApiKey) -> Arc<Self> {
-        Arc::new(Self { matcher: key.permissions.as_ref().map(Matcher::compile), key })
+        let (matcher, last_use) = (key.permissions.as_ref().map(Matcher::compile), Mutex::default());
+        Arc::new(Self { matcher, last_use, key })
+    }
+
+    /// The last time that it was used since this process began, or since it was made.
+    #[must_use]
+    pub fn last_use(&self) -> Option<KeyUse> {
+        *self.last_use.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a use of it. Of several at a time one is noted: nobody waits for it.
+    pub(crate) fn note_use(&self, address: IpAddr, now: Moment) {
+        let Ok(mut last) = self.last_use.try_lock() else { return };
+        let is_noted = |last: KeyUse| last.address == address && now.since(last.at) < KEY_USE_RESOLUTION;
+        if !last.is_some_and(is_noted) {
+            *last = Some(KeyUse { at: now, address });
+        }
     }
 
     /// Whether it may do less than its user may.

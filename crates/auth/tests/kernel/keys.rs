@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use auth::limits::KEY_USE_RESOLUTION;
 use auth::trust::{Authenticated, Authorized, Caller};
-use auth::{AuthMethod, BearerText, Change, KeyText, Presented, Reason, SessionToken, User};
+use auth::{AuthMethod, BearerText, Change, Clock as _, KeyText, Presented, Reason, SessionToken, User};
 
 use crate::house::{
     HERE, House, Own, PASSWORD, api_key, ip, key, permission, put, put_key, realms, scope, token, user,
@@ -251,4 +252,29 @@ async fn asvs_33_a_good_key_is_never_slowed() {
     }
     assert_eq!(guess().await, Some(auth::limits::GUESS_PAUSE));
     house.show_key(1).await.ok().unwrap();
+}
+
+#[tokio::test]
+async fn a_key_knows_when_and_from_where_it_was_last_used() {
+    let house = with_a_key().await;
+    let last = || {
+        let snapshot = house.kernel.directory().held();
+        let last = snapshot.key_by_id(&api_key(1, "alice").id).unwrap().last_use();
+        last.map(|last| (last.at, last.address))
+    };
+    assert_eq!(last(), None);
+    let began = house.clock.now();
+    house.show_key(1).await.ok().unwrap();
+    assert_eq!(last(), Some((began, ip(HERE))));
+    house.clock.advance(KEY_USE_RESOLUTION - MILLISECOND);
+    house.show_key(1).await.ok().unwrap();
+    assert_eq!(last(), Some((began, ip(HERE))), "not for each request anew");
+    house.clock.advance(MILLISECOND);
+    house.show_key(1).await.ok().unwrap();
+    assert_eq!(last(), Some((began.plus(KEY_USE_RESOLUTION), ip(HERE))));
+    let elsewhere = ip("192.0.2.77");
+    house.kernel.authenticate(with_key(1), &scope(), elsewhere, true).await.ok().unwrap();
+    assert_eq!(last(), Some((began.plus(KEY_USE_RESOLUTION), elsewhere)), "another address at once");
+    house.make(vec![put(user("bob"))]).await;
+    assert!(last().is_some(), "a change of others forgets nothing");
 }

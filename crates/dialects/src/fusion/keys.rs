@@ -3,6 +3,7 @@
 
 use api::keys;
 use api::keys::create::{Input, MAX_NAME_CHARACTERS, MAX_PERMISSIONS, Owner};
+use auth::directory::KeyUse;
 use auth::permission::Permission;
 use auth::trust::Permit;
 use auth::{ApiKey, Moment, UserId};
@@ -59,10 +60,15 @@ pub(super) struct Key<'a> {
     expires_at: Option<String>,
     #[schemars(schema_with = "forms::moment")]
     created_at: String,
+    /// Since the gateway was started. `null`: not since then.
+    #[schemars(schema_with = "forms::moment_or_null")]
+    last_used_at: Option<String>,
+    /// The address that it was last used from.
+    last_used_from: Option<String>,
 }
 
 impl<'a> Key<'a> {
-    fn of(key: &'a ApiKey) -> Self {
+    fn of(key: &'a ApiKey, last: Option<KeyUse>) -> Self {
         Self {
             id: key.id.to_string(),
             name: &key.name,
@@ -70,6 +76,8 @@ impl<'a> Key<'a> {
             permissions: key.permissions.as_deref(),
             expires_at: key.expires.map(|expires| expires.to_string()),
             created_at: key.created.to_string(),
+            last_used_at: last.map(|last| last.at.to_string()),
+            last_used_from: last.map(|last| last.address.to_string()),
         }
     }
 }
@@ -97,7 +105,7 @@ pub(super) async fn list(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>
         visit,
         filter.page.limit,
         &found,
-        |compiled| Key::of(&compiled.key),
+        |compiled| Key::of(&compiled.key, compiled.last_use()),
         |compiled| compiled.key.id.to_string(),
     ))
 }
@@ -117,14 +125,14 @@ pub(super) async fn create(
         current_password: sent.current_password,
     };
     let made = keys::create::run(&parts.services, permit, input).await.map_err(said)?;
-    let body = Made { record: Key::of(&made.key), key: made.text.expose() };
+    let body = Made { record: Key::of(&made.key, None), key: made.text.expose() };
     Ok(shown(visit, 201, &body, made.key.created))
 }
 
 /// `GET /api-keys/ID`.
 pub(super) fn read(parts: &FusionParts, permit: &Permit, visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let found = keys::read::one(&parts.services, permit, &id(visit)?).map_err(said)?;
-    Ok(shown(visit, 200, &Key::of(&found.key), found.key.created))
+    Ok(shown(visit, 200, &Key::of(&found.key, found.last_use()), found.key.created))
 }
 
 /// `DELETE /api-keys/ID`: the very next request with it is a 401.

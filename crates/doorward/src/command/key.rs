@@ -8,8 +8,14 @@ use ureq::http::Method;
 use super::{Failure, note, say};
 use crate::remote::{Remote, Server, print};
 
-const COLUMNS: &[(&str, &str)] =
-    &[("NAME", "name"), ("USER", "userId"), ("EXPIRES", "expiresAt"), ("SINCE", "createdAt"), ("ID", "id")];
+const COLUMNS: &[(&str, &str)] = &[
+    ("NAME", "name"),
+    ("USER", "userId"),
+    ("EXPIRES", "expiresAt"),
+    ("SINCE", "createdAt"),
+    ("USED", "lastUsedAt"),
+    ("ID", "id"),
+];
 
 const SIGNING_COLUMNS: &[(&str, &str)] = &[
     ("STATE", "state"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use auth::permission::Method;
-use dialects::Fusion;
+use dialects::{Fusion, Tokens};
 use gateway::Door;
 use serde_json::{Value, json};
 use testkit::Recorder;
@@ -413,6 +413,19 @@ fn asvs_71_the_picture_of_permissions() {
             );
         }
     }
+    let shown: Vec<_> =
+        actors.iter().map(|actor| people.iter().find(|(role, ..)| role == actor).map(|p| &*p.2)).collect();
+    rows.extend(Tokens::endpoints().map(|endpoint| {
+        let ask =
+            |shown: &Option<&str>| verdict(address, endpoint.method, &format!("/{}", endpoint.path), *shown);
+        let seen = match endpoint.door {
+            Door::Public => "public".to_owned(),
+            _ => columns(&actors, &shown.iter().map(ask).collect::<Vec<_>>()),
+        };
+        // Two slashes: not below the mount.
+        let path = format!("//{}", endpoint.path);
+        format!("{:<23} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str())
+    }));
     let heading = format!("{:<23} {:<6} {:<26} {}", "operation", "method", "path", actors.join("  "));
     let picture = format!("{heading}\n{}\n", rows.join("\n"));
     assert!(
@@ -438,7 +451,7 @@ fn verdict(address: SocketAddr, method: Method, target: &str, shown: Option<&str
     match answer.status {
         401 if shown.is_none() => "login",
         403 => "no",
-        200 | 204 | 400 | 404 | 409 => "yes",
+        200 | 204 | 400 | 404 | 409 | 415 => "yes",
         other => panic!("{method} {target}: {other}"),
     }
 }

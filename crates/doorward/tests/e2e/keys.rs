@@ -20,7 +20,8 @@ const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 /// Header fields of a request.
 type Shown<'a> = &'a [(&'a str, &'a str)];
 
-const FIELDS: [&str; 6] = ["id", "name", "userId", "permissions", "expiresAt", "createdAt"];
+const FIELDS: [&str; 8] =
+    ["id", "name", "userId", "permissions", "expiresAt", "createdAt", "lastUsedAt", "lastUsedFrom"];
 
 /// Makes a key as this user, by Basic; its id and its text.
 fn new_key(address: SocketAddr, user: &str, password: &str, body: &Value) -> (String, String) {
