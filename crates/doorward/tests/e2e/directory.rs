@@ -424,7 +424,8 @@ fn asvs_71_the_picture_of_permissions() {
         };
         // Two slashes: not below the mount.
         let path = format!("//{}", endpoint.path);
-        format!("{:<23} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str())
+        let row = format!("{:<23} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str());
+        row.trim_end().to_owned()
     }));
     let heading = format!("{:<23} {:<6} {:<26} {}", "operation", "method", "path", actors.join("  "));
     let picture = format!("{heading}\n{}\n", rows.join("\n"));
