@@ -63,6 +63,13 @@ pub(crate) fn storms(arguments: &Arguments, about: &str, all: &[Stormed]) -> Str
     for shown in all {
         let _infallible = writeln!(text, "| {} | {} |", shown.name, log_ins(shown));
     }
+    threads(&mut text, all);
+    rounds(&mut text, all);
+    text
+}
+
+/// What a log-in costs, by the gateway's threads.
+fn threads(text: &mut String, all: &[Stormed]) {
     text.push_str("\n| CPU of the gateway's threads, µs per answered log-in, above the traffic's |");
     let names: BTreeSet<_> = all.iter().flat_map(|shown| shown.busy_threads.keys()).collect();
     for name in &names {
@@ -77,6 +84,10 @@ pub(crate) fn storms(arguments: &Arguments, about: &str, all: &[Stormed]) -> Str
         let sum: f64 = costs.iter().sum();
         let _infallible = writeln!(text, "| {} | {} | {sum:.0} |", shown.name, cells.join(" | "));
     }
+}
+
+/// Every round by itself.
+fn rounds(text: &mut String, all: &[Stormed]) {
     text.push_str(
         "\nEach round in order, p99 of the traffic in µs without and with, and which share of the core others had \
          meanwhile:\n\n",
@@ -90,7 +101,6 @@ pub(crate) fn storms(arguments: &Arguments, about: &str, all: &[Stormed]) -> Str
         let rounds: Vec<_> = quiet.zip(busy).map(|(quiet, busy)| format!("{quiet} {busy}")).collect();
         let _infallible = writeln!(text, "* {}: {}", shown.name, rounds.join(" · "));
     }
-    text
 }
 
 /// The pairs of slices in which nobody else had much of the gateway's core.
