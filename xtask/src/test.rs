@@ -47,7 +47,8 @@ pub(crate) fn all(filters: &[String]) -> Outcome<(Counts, Outcome)> {
     Ok((counts, verdict))
 }
 
-/// cargo with nextest where it is installed, and without where it is not.
+/// cargo with nextest where it is installed, and without where it is not. A test that fails says why and not by which way of
+/// the runtime it got there: where only a part of the output is kept, that part must be what it said.
 fn unit_runner() -> std::process::Command {
     let has_nextest = run::program("cargo-nextest")
         .arg("--version")
@@ -58,10 +59,13 @@ fn unit_runner() -> std::process::Command {
         let rules = format!("xtask:{}", run::root().join(NEXTEST_RULES).display());
         let rules = ["--tool-config-file", &rules, "--no-fail-fast", "--no-tests", "pass", "--"];
         let mut command = run::cargo(&["nextest", "run", "--workspace"]);
-        command.args(rules);
+        command.args(rules).env("RUST_BACKTRACE", "0");
         command
     } else {
-        run::cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast", "--"])
+        let mut command =
+            run::cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast", "--"]);
+        command.env("RUST_BACKTRACE", "0");
+        command
     }
 }
 

@@ -11,6 +11,7 @@ mod form;
 mod fusion;
 mod ovirt;
 mod plain;
+mod told;
 
 pub use fusion::{
     CookieSettings, Foreknowledge, Foreknown, Fusion, FusionParts, KeySet, Listed, OwnEndpoints, SameSite,

@@ -78,7 +78,8 @@ impl Answer {
 }
 
 /// The reason phrase of a status code; nobody reads it, every HTTP/1.1 answer has one.
-pub(crate) const fn phrase(status: u16) -> &'static str {
+#[must_use]
+pub const fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

@@ -22,7 +22,7 @@ mod serve;
 mod upstream;
 mod way;
 
-pub use answer::Answer;
+pub use answer::{Answer, phrase};
 pub use dialect::{Claim, Destination, Dialect, Door, Visit};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

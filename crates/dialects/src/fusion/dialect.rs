@@ -20,6 +20,7 @@ use super::endpoint::{self, Endpoint, Listed, Operation};
 use super::explain::{self, Foreknowledge};
 use super::{openapi, refusals};
 use crate::basic::{self, Scheme};
+use crate::told;
 
 /// The realm where none is named.
 pub(super) const DEFAULT_REALM: &str = "native";
@@ -227,12 +228,7 @@ impl Dialect for Fusion {
         field("fusion-user-name", account.user.username.shown());
         field("fusion-user-realm", account.user.realm.as_str());
         field("X-Forwarded-User", account.user.username.shown());
-        for (attribute, name) in &self.parts.attribute_fields {
-            let said = account.user.vouched.attributes.iter().find(|said| said.name == *attribute);
-            if let Some(said) = said {
-                field(name, &said.value);
-            }
-        }
+        told::attributes(account, &self.parts.attribute_fields, field);
     }
 
     fn identity_names(&self) -> Vec<&str> {

@@ -1,13 +1,12 @@
 //! What this dialect says for each way in which a request can fail: the one table from reason to status and code.
 
-use std::time::Duration;
-
 use auth::Reason;
 use gateway::{Answer, Clean, Refusal};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dialect::{DEFAULT_REALM, named_realm};
+use crate::told::how_to_go_on;
 
 /// The media type of every answer of ours with a body.
 pub(super) const JSON: &str = "application/json; charset=utf-8";
@@ -26,17 +25,7 @@ pub(super) fn say(refusal: &Refusal, request: Option<&Clean<'_>>, basic_challeng
         Refusal::Conflict(why) => super::json::answer(status, &Conflict { code, message: why }),
         _ => Answer::with_body(status, JSON, format!("{{\"code\":\"{code}\"}}").into_bytes()),
     };
-    match refusal {
-        Refusal::Auth(Reason::TooManyAttempts { retry_after }) => {
-            answer.field("Retry-After", seconds(*retry_after))
-        }
-        Refusal::Auth(Reason::RealmUnavailable(_) | Reason::StoreFailed) | Refusal::Saturated => {
-            answer.field("Retry-After", "1")
-        }
-        Refusal::MethodNotAllowed { allow } => answer.field("Allow", *allow),
-        _ if status == 401 => answer.field("WWW-Authenticate", challenge(request, basic_challenge)),
-        _ => answer,
-    }
+    how_to_go_on(answer, refusal, || challenge(request, basic_challenge))
 }
 
 /// What is wrong with a field, for the person who sent it.
@@ -138,11 +127,6 @@ fn of_head(status: u16) -> &'static str {
     }
 }
 
-/// Whole seconds, rounded up, at least one.
-fn seconds(wait: Duration) -> String {
-    wait.as_millis().div_ceil(1_000).max(1).to_string()
-}
-
 fn challenge(request: Option<&Clean<'_>>, basic: bool) -> String {
     let named = request.and_then(|request| named_realm(request).ok().flatten());
     let realm = named.as_deref().unwrap_or(DEFAULT_REALM);
@@ -162,6 +146,8 @@ fn challenge(request: Option<&Clean<'_>>, basic: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use auth::EndReason;
 
     use super::*;
@@ -192,13 +178,6 @@ mod tests {
         let bytes = |reason| format!("{:?}", say(&Refusal::Auth(reason), None, false));
         assert_eq!(bytes(Reason::UnknownUser), bytes(Reason::WrongPassword));
         assert_eq!(bytes(Reason::UnknownUser), bytes(Reason::UserDisabled));
-    }
-
-    #[test]
-    fn retry_after_is_whole_seconds_and_never_zero() {
-        assert_eq!(seconds(Duration::from_millis(1)), "1");
-        assert_eq!(seconds(Duration::from_millis(1_001)), "2");
-        assert_eq!(seconds(Duration::from_secs(300)), "300");
     }
 
     #[test]

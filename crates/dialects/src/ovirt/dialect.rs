@@ -16,6 +16,7 @@ use super::prefer::Preferences;
 use super::refusals::{self, Terms};
 use crate::basic::{self, Basic, Scheme};
 use crate::fusion::CookieSettings;
+use crate::told;
 
 /// The fields that tell a backend who it is.
 const IDENTITY_NAMES: [&str; 3] = ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
@@ -204,12 +205,7 @@ impl Dialect for Ovirt {
         field(user, account.user.username.shown());
         field(id, &account.id_text);
         field(realm, account.user.realm.as_str());
-        for (attribute, name) in &self.parts.attribute_fields {
-            let said = account.user.vouched.attributes.iter().find(|said| said.name == *attribute);
-            if let Some(said) = said {
-                field(name, &said.value);
-            }
-        }
+        told::attributes(account, &self.parts.attribute_fields, field);
     }
 
     fn identity_names(&self) -> Vec<&str> {

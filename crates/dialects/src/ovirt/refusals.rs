@@ -1,13 +1,13 @@
 //! What this dialect says for each way in which a request can fail: the one table from reason to status and fault.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use auth::Reason;
-use gateway::{Answer, Refusal};
+use gateway::{Answer, Refusal, phrase};
 use serde::Serialize;
 
 use super::accept::Form;
+use crate::told::how_to_go_on;
 
 /// A fault, as the engine's clients read it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -38,24 +38,7 @@ pub(super) fn say(refusal: &Refusal, form: Form, terms: Terms) -> Answer {
             Answer::with_body(fault.status, "application/json", body)
         }
     };
-    match refusal {
-        Refusal::Auth(Reason::TooManyAttempts { retry_after }) => {
-            answer.field("Retry-After", seconds(*retry_after))
-        }
-        Refusal::Auth(Reason::RealmUnavailable(_) | Reason::StoreFailed) | Refusal::Saturated => {
-            answer.field("Retry-After", "1")
-        }
-        Refusal::MethodNotAllowed { allow } => answer.field("Allow", *allow),
-        _ if fault.status == 401 => {
-            answer.field("WWW-Authenticate", format!("Basic realm=\"{}\"", terms.challenge))
-        }
-        _ => answer,
-    }
-}
-
-/// Whole seconds, rounded up, at least one.
-pub(super) fn seconds(wait: Duration) -> String {
-    wait.as_millis().div_ceil(1_000).max(1).to_string()
+    how_to_go_on(answer, refusal, || format!("Basic realm=\"{}\"", terms.challenge))
 }
 
 fn xml(fault: &Fault) -> String {
@@ -104,7 +87,7 @@ pub(super) fn fault(refusal: &Refusal, terms: Terms) -> Fault {
         Refusal::Saturated => (503, "Every connection to the engine is in use.".into()),
         Refusal::Internal(_) => (500, "The gateway made a mistake.".into()),
     };
-    Fault { status, reason: reason_of(status), detail }
+    Fault { status, reason: phrase(status), detail }
 }
 
 fn of_reason(reason: &Reason, terms: Terms) -> Fault {
@@ -136,7 +119,7 @@ fn of_reason(reason: &Reason, terms: Terms) -> Fault {
         Reason::TooManySessions => {
             let most = terms.most_sessions;
             let detail = format!("The user has reached the limit of {most} sessions.");
-            return Fault { status: 401, reason: reason_of(401), detail: detail.into() };
+            return Fault { status: 401, reason: phrase(401), detail: detail.into() };
         }
         Reason::UnknownApp => (404, "Nothing is there."),
         Reason::NotRecent => (403, "The session is too old for this: log in again."),
@@ -144,35 +127,13 @@ fn of_reason(reason: &Reason, terms: Terms) -> Fault {
         Reason::Forbidden | Reason::CrossSite => (403, "The user is not authorized to perform this action."),
         Reason::StoreFailed => (503, "The gateway cannot write to its store."),
     };
-    Fault { status, reason: reason_of(status), detail: detail.into() }
-}
-
-fn reason_of(status: u16) -> &'static str {
-    match status {
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Bad Request",
-    }
+    Fault { status, reason: phrase(status), detail: detail.into() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use auth::EndReason;
 
     use super::*;

@@ -20,6 +20,7 @@ use super::cookie;
 use super::dialect::{Profiles, origin};
 use super::refusals::{self, Terms};
 use crate::form::Form;
+use crate::told;
 
 /// The scope of every token here, and the one that clients ask for.
 const SCOPE: &str = "ovirt-app-api";
@@ -101,7 +102,7 @@ impl Dialect for Sso {
         let answer = json(status, &Failed { error_code, error: &fault.detail });
         match refusal {
             Refusal::Auth(Reason::TooManyAttempts { retry_after }) => {
-                answer.field("Retry-After", refusals::seconds(*retry_after))
+                answer.field("Retry-After", told::seconds(*retry_after))
             }
             Refusal::MethodNotAllowed { allow } => answer.field("Allow", *allow),
             _ => answer,

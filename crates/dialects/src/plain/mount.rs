@@ -10,6 +10,7 @@ use gateway::{Answer, Claim, Clean, Dialect, Refusal};
 
 use super::{cookie, credentials, problems};
 use crate::fusion::CookieSettings;
+use crate::told;
 
 /// The fields that tell a backend who it is.
 const IDENTITY_NAMES: [&str; 3] = ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
@@ -99,12 +100,7 @@ impl Dialect for Plain {
         field(user, account.user.username.shown());
         field(id, &account.id_text);
         field(realm, account.user.realm.as_str());
-        for (attribute, name) in &self.parts.attribute_fields {
-            let said = account.user.vouched.attributes.iter().find(|said| said.name == *attribute);
-            if let Some(said) = said {
-                field(name, &said.value);
-            }
-        }
+        told::attributes(account, &self.parts.attribute_fields, field);
     }
 
     fn identity_names(&self) -> Vec<&str> {

@@ -2,11 +2,12 @@
 //! as problem details (RFC 9457). The type is `about:blank`: what a program decides by is `code`, which never changes.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use auth::Reason;
-use gateway::{Answer, Refusal};
+use gateway::{Answer, Refusal, phrase};
 use serde::Serialize;
+
+use crate::told::how_to_go_on;
 
 /// The media type of a problem (RFC 9457 section 3).
 const PROBLEM: &str = "application/problem+json";
@@ -58,17 +59,7 @@ pub(super) fn say(refusal: &Refusal, basic_challenge: bool) -> Answer {
     // A problem has nothing in it that JSON cannot say.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let answer = Answer::with_body(status, PROBLEM, body);
-    match refusal {
-        Refusal::Auth(Reason::TooManyAttempts { retry_after }) => {
-            answer.field("Retry-After", seconds(*retry_after))
-        }
-        Refusal::Auth(Reason::RealmUnavailable(_) | Reason::StoreFailed) | Refusal::Saturated => {
-            answer.field("Retry-After", "1")
-        }
-        Refusal::MethodNotAllowed { allow } => answer.field("Allow", *allow),
-        _ if status == 401 => answer.field("WWW-Authenticate", challenge(refusal, basic_challenge)),
-        _ => answer,
-    }
+    how_to_go_on(answer, refusal, || challenge(refusal, basic_challenge))
 }
 
 /// Every 401 says how one gets in (RFC 9110 section 15.5.2). `Bearer` makes no browser show a dialog; that a token was wrong
@@ -79,11 +70,6 @@ fn challenge(refusal: &Refusal, basic: bool) -> String {
         _ if basic => format!("Basic realm=\"{SPACE}\", charset=\"UTF-8\""),
         _ => format!("Bearer realm=\"{SPACE}\""),
     }
-}
-
-/// Whole seconds, rounded up, at least one.
-fn seconds(wait: Duration) -> String {
-    wait.as_millis().div_ceil(1_000).max(1).to_string()
 }
 
 /// What is told of a refusal. Without a wildcard: a new reason gets its words here or does not compile.
@@ -161,32 +147,10 @@ fn of_head(status: u16) -> &'static str {
     }
 }
 
-fn phrase(status: u16) -> &'static str {
-    match status {
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Bad Request",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use auth::EndReason;
 
     use super::*;

@@ -127,7 +127,7 @@ async fn many_logins_at_a_dead_server_try_it_once() {
     let began = Instant::now();
     let logins = (0..50).map(|_| house.says("alice", "secret"));
     let said = join_all(logins).await;
-    assert!(said.iter().all(|said| said == "Unavailable"), "{said:?}");
+    assert!(said.iter().all(|said| said.starts_with("Unavailable")), "{said:?}");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}: one after the other", began.elapsed());
     assert!(line.accepted() <= 2, "{}", line.accepted());
 }

@@ -72,7 +72,7 @@ pub(crate) fn said(verdict: Verdict) -> String {
     match verdict {
         Verdict::Verified(verified) => verified.username.shown().to_owned(),
         Verdict::Rejected(rejection) => format!("{rejection:?}"),
-        Verdict::Unavailable(_) => "Unavailable".to_owned(),
+        Verdict::Unavailable(why) => format!("Unavailable: {}", why.0),
         other => format!("{other:?}"),
     }
 }
@@ -92,10 +92,15 @@ pub(crate) fn nobody() -> Snapshot {
     maker::snapshot(DirectoryImage::default(), HashMap::new())
 }
 
+/// How long a realm waits where the test is not about waiting: a machine that is busy elsewhere changes no verdict.
+fn patient(config: Value) -> Value {
+    with(config, json!({ "connectTimeout": "10s", "timeout": "20s", "poolWait": "10s" }))
+}
+
 /// Search-then-bind by the service account at these ports of 127.0.0.1, with nothing but a name.
 pub(crate) fn by_search(ports: &[u16]) -> Value {
     let hosts: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    json!({
+    patient(json!({
         "host": hosts,
         "login": {
             "searchBase": Slapd::PEOPLE,
@@ -103,16 +108,16 @@ pub(crate) fn by_search(ports: &[u16]) -> Value {
             "bindPassword": Slapd::SERVICE_PASSWORD,
         },
         "attributes": {},
-    })
+    }))
 }
 
 /// A direct bind at this port of 127.0.0.1.
 pub(crate) fn by_template(port: u16) -> Value {
-    json!({
+    patient(json!({
         "host": format!("127.0.0.1:{port}"),
         "login": { "bindDnTemplate": Slapd::USER_TEMPLATE },
         "attributes": {},
-    })
+    }))
 }
 
 /// The config with these fields instead; nested objects are merged.

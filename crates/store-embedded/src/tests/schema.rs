@@ -65,7 +65,11 @@ async fn figure_3_records_that_cannot_be_read_are_named_and_not_skipped() {
             "its checksum is wrong",
         ),
         ("UPDATE tallies SET count = 2 WHERE name = 'ends'", "has 1 records where 2 were written"),
-        ("UPDATE sessions SET address = 'a,b'", "table sessions, record 3c6ef372fe94f82a"),
+        // One of the two: the halves of the table are read at once, and either could be the first to tell.
+        (
+            "UPDATE sessions SET address = 'a,b' WHERE token = (SELECT min(token) FROM sessions)",
+            "table sessions, record 3c6ef372fe94f82a",
+        ),
         ("DELETE FROM sessions", "has 0 records where 2 were written"),
         (
             "UPDATE sessions SET token = x'00' WHERE token = (SELECT min(token) FROM sessions)",
