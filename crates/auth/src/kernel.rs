@@ -159,6 +159,7 @@ impl Kernel {
         counts: bool,
     ) -> Result<Admitted, Reason> {
         let Presented { session, is_repeated, password, bearer, key, asserted, course } = presented;
+        let course = course.of(password.is_some() || bearer.is_some());
         let (mut ended, mut dead) = (false, None);
         if let Some(token) = session {
             match self.by_session(token.as_ref(), scope, is_repeated, counts && !course.ends()) {
@@ -173,7 +174,7 @@ impl Kernel {
             }
         }
         let (known, proven) = if let Some(shown) = password {
-            let (known, proven) = self.by_password(shown, client).await?;
+            let (known, proven) = self.by_password(shown, client, course.may_begin()).await?;
             (known, Some(proven))
         } else if let Some(bearer) = bearer {
             (self.by_bearer(&bearer, scope, client, counts)?, None)
@@ -346,10 +347,15 @@ impl Kernel {
             let reason = ended;
             self.parts.witness.note(&self.end_of(session, reason, by));
         };
-        self.parts.sessions.end(sessions, reason, tell).await.map_err(|error| {
+        let failed = |error| {
             self.parts.witness.note(&Event::failed("session.end_failed", &error));
             Reason::StoreFailed
-        })
+        };
+        let ended = self.parts.sessions.end(sessions, reason, tell).await;
+        // After their parents: whoever is begun with one of these now finds it ended. Also where that could not be written.
+        let children = self.parts.sessions.children_of(sessions);
+        let children = self.parts.sessions.end(&children, reason, tell).await;
+        Ok(ended.map_err(failed)? + children.map_err(failed)?)
     }
 
     /// Writes down the ends of sessions that timed out, and forgets those that ended more than a day ago. Called from time

@@ -12,6 +12,7 @@ CREATE TABLE sessions (
     idle_timeout   BIGINT NOT NULL,
     max_lifetime   BIGINT NOT NULL,
     guarded        BIGINT NOT NULL,             -- 0 or 1
+    parent         BLOB,                        -- 16 bytes: the id of the session that it ends with
     address        TEXT   NOT NULL,
     user_agent     TEXT,
     seal           BLOB   NOT NULL,             -- over everything above; 8 bytes, as the others of this table

@@ -18,7 +18,7 @@ const APPLICATION: i64 = 0x446f_6f72;
 pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
 /// The seal of the schema that each version has. sqlx believes what the file says about its columns, and does not survive
 /// what a flipped bit makes of that.
-pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-2_831_651_436_986_746_131];
+pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-2_047_475_214_164_834_837];
 /// What a schema is sealed over: every table and index, but not where it lies.
 const SCHEMA: &str = "\
 SELECT CAST(group_concat(part, x'0a') AS BLOB) FROM \
@@ -35,6 +35,8 @@ pub(crate) enum Use {
     Write,
     /// Reading beside a writer.
     Read,
+    /// Writing the log back beside the writer.
+    WriteBack,
     /// Making a new file, or changing one that nobody else knows of: durable when closed.
     Make,
 }
@@ -59,7 +61,7 @@ pub(crate) async fn connect(file: &Path, how: Use) -> Result<SqliteConnection, S
             .pragma("cache_size", format!("-{WRITER_CACHE_KIB}")),
         // Not `query_only`: VACUUM INTO, which only reads this file, would be refused.
         Use::Read => options.read_only(true),
-        Use::Make => options,
+        Use::WriteBack | Use::Make => options,
     };
     #[cfg(test)]
     let options = match std::fs::read_to_string(file.with_extension("max_pages")) {
@@ -247,6 +249,11 @@ pub(crate) async fn migrate_with(
 /// Writes the log back into the file and empties it, as far as readers allow.
 pub(crate) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await.map(|_| ())
+}
+
+/// Writes the log back into the file as far as nobody has to wait for it.
+pub(crate) async fn write_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(connection).await.map(|_| ())
 }
 
 /// Looks at every page of a file.

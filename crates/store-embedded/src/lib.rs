@@ -34,6 +34,7 @@ mod store;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod write_back;
 mod writer;
 
 pub use audit::inbox::AuditSink;

@@ -11,6 +11,8 @@ pub(crate) const QUEUE_LENGTH: usize = 16_384;
 pub(crate) const TOUCH_QUEUE_LENGTH: usize = 16;
 /// Operations in one transaction, and so behind one fsync.
 pub(crate) const MAX_GROUP: usize = 1_024;
+/// Changes of the directory that become rows before the thread is given to others: it is the caller's, whose requests wait.
+pub(crate) const ROWS_IN_STEP: usize = 16;
 /// Ends that one operation carries; longer lists are split, so that a mass logout holds no login up.
 pub(crate) const MAX_ENDS: usize = 4_096;
 /// Touches in one transaction. Waiting logins and logouts go first in between.
@@ -23,8 +25,10 @@ pub(crate) const MAX_ATTEMPTS: usize = 1_024;
 pub(crate) const LOAD_BATCH: u32 = 4_096;
 /// How long one process waits for another's lock on the file: only a backup's or the command line's, and only for moments.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages of 4 KiB in the write-ahead log before it is written back to the file.
-pub(crate) const CHECKPOINT_PAGES: u32 = 4_000;
+/// Rows that are written before the write-ahead log is written back to the file, beside the writer. Each is some pages.
+pub(crate) const WRITE_BACK_ROWS: u64 = 1_024;
+/// Pages of 4 KiB in the write-ahead log before the writer itself writes it back, in the middle of a commit: nobody did before.
+pub(crate) const CHECKPOINT_PAGES: u32 = 16_000;
 /// KiB of the file that the writer may keep in memory. Tokens are scattered over the whole file; with less, every login reads.
 pub(crate) const WRITER_CACHE_KIB: u32 = 8_192;
 /// Lines of the audit log that may wait for the writer, which then writes all of them at once. One more is counted, not kept.

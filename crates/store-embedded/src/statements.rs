@@ -145,8 +145,8 @@ fn placeholders(rows: usize, width: usize) -> String {
 pub(crate) static INSERT_SESSIONS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "INSERT INTO sessions (token, id, user_id, realm, scope, app, method, created, idle_timeout, max_lifetime, guarded, \
-         address, user_agent, seal, last_seen, last_seen_seal) VALUES ",
-        16,
+         parent, address, user_agent, seal, last_seen, last_seen_seal) VALUES ",
+        17,
         "",
     )
 });

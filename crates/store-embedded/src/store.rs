@@ -18,7 +18,7 @@ use crate::change::ChangeRow;
 use crate::engine::{self, Use};
 use crate::folder::{self, Folder};
 use crate::group::{Counted, Work};
-use crate::limits::{MAX_ATTEMPTS, MAX_ENDS};
+use crate::limits::{MAX_ATTEMPTS, MAX_ENDS, ROWS_IN_STEP};
 use crate::reader::Reader;
 use crate::request::{self, TakenRequest};
 use crate::rows::attempts::AttemptsRow;
@@ -249,7 +249,13 @@ impl DirectoryStore for EmbeddedStore {
 
     fn apply(&self, changes: Vec<Change>) -> Pending<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let rows = changes.into_iter().map(ChangeRow::new).collect::<Result<Vec<_>, _>>()?;
+            let mut rows = Vec::with_capacity(changes.len());
+            for change in changes {
+                if rows.len() % ROWS_IN_STEP == ROWS_IN_STEP - 1 {
+                    tokio::task::yield_now().await;
+                }
+                rows.push(ChangeRow::new(change)?);
+            }
             self.write(Work::Apply(rows)).await.map(drop)
         })
     }

@@ -22,6 +22,7 @@ use crate::folder::{Folder, Lock};
 use crate::group::{self, Counted, Known, Outcome, Stopped, Work};
 use crate::limits::{MAX_GROUP, MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH};
 use crate::rows::session::TouchRow;
+use crate::write_back::WriteBack;
 
 /// What the queue carries.
 enum Request {
@@ -106,6 +107,7 @@ pub(crate) fn spawn(folder: Folder, open: Open, lock: Lock) -> Queue {
     let (touches, waiting_touches) = mpsc::channel(TOUCH_QUEUE_LENGTH);
     let inbox = Arc::new(Inbox::default());
     let writer = Writer {
+        write_back: WriteBack::spawn(&folder.store()),
         file: folder.store(),
         folder,
         open: Some(open),
@@ -138,6 +140,7 @@ impl Open {
 struct Writer {
     folder: Folder,
     file: PathBuf,
+    write_back: WriteBack,
     /// The connection and what it has written; `None` after a fault, until the next operation opens it again.
     open: Option<Open>,
     /// Lines of the audit log that are not on disk yet.
@@ -185,6 +188,7 @@ impl Writer {
         while !self.touches.is_empty() {
             self.touch_some().await;
         }
+        self.write_back.close().await;
         if let Some(Open { connection, .. }) = self.open.take() {
             // The last connection writes the log back; if it cannot, the next start does.
             let _ = connection.close().await;
@@ -293,7 +297,10 @@ impl Writer {
         if let Ok(done) = &done {
             ended.adopt(&done.ended, &done.forgotten);
         }
+        let rows = lines.len() as u64;
         let done = self.settle(done).await?;
+        let of_operation = |outcome: &Outcome| outcome.as_ref().map_or(0, |counted| counted.rows.max(1));
+        self.write_back.wrote(rows + done.outcomes.iter().map(of_operation).sum::<u64>());
         self.lines.written(&done.places);
         Ok(done.outcomes)
     }
@@ -319,6 +326,7 @@ impl Writer {
             Ok(Open { connection, ended, .. }) => group::touch(connection, ended, piece).await,
             Err(stopped) => Err(stopped),
         };
+        self.write_back.wrote(piece.len() as u64);
         match self.settle(done).await {
             Ok(()) if end < touches.rows.len() => {
                 touches.done = end;

@@ -1,17 +1,23 @@
 //! The one place where the directory is changed: judged against the present snapshot, written to the store, then
 //! swapped in. A change that was answered holds for every request that starts after the answer.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::MutexGuard;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::snapshot::{RealmState, Snapshot};
+use crate::limits::MAX_USERS_IN_CHANGE;
 use crate::realm::RealmMaker;
+use crate::reason::Reason;
 use crate::store::{Change, DirectoryStore, StoreError};
 use crate::witness::{Event, Witness};
 use crate::words::names::RealmName;
+
+/// How many changes of a crowd are judged before the thread is given to others: it is a worker's, and requests wait for it.
+const CHANGES_IN_STEP: usize = 8;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +38,16 @@ pub struct Directory {
     witness: Arc<dyn Witness>,
     // One change at a time: each is judged on the state that it changes.
     changing: tokio::sync::Mutex<()>,
+    waiting: Mutex<VecDeque<Waiting>>,
 }
+
+/// A change that waits for its turn, to be made together with those that wait with it.
+struct Waiting {
+    judge: Judge,
+    told: oneshot::Sender<Result<(), ChangeError<Reason>>>,
+}
+
+type Judge = Box<dyn FnOnce(&Snapshot) -> Result<(Vec<Change>, Event), Reason> + Send>;
 
 impl Directory {
     /// A directory that starts at `snapshot`, writes to `store`, has its realms made by `maker` and tells `witness` of
@@ -45,7 +60,14 @@ impl Directory {
         witness: Arc<dyn Witness>,
     ) -> Self {
         let present = ArcSwap::from_pointee(snapshot);
-        Self { present, store, maker, witness, changing: tokio::sync::Mutex::new(()) }
+        Self {
+            present,
+            store,
+            maker,
+            witness,
+            changing: tokio::sync::Mutex::new(()),
+            waiting: Mutex::default(),
+        }
     }
 
     /// Who makes realms of their records.
@@ -110,6 +132,83 @@ impl Directory {
         }
         self.present.store(Arc::new(after));
         Ok(answer)
+    }
+
+    /// As [`change`](Self::change), for changes that come in crowds, such as the records of those who log in for the first time:
+    /// all that wait while another is written are written after it as one, of at most [`MAX_USERS_IN_CHANGE`]. Each is judged on
+    /// the state that those before it leave, and refused alone; where the store fails, it fails for all of them.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub(crate) async fn change_together(
+        &self,
+        judge: impl FnOnce(&Snapshot) -> Result<(Vec<Change>, Event), Reason> + Send + 'static,
+    ) -> Result<(), ChangeError<Reason>> {
+        let (told, mut answer) = oneshot::channel();
+        self.queue().push_back(Waiting { judge: Box::new(judge), told });
+        let stopped = || Err(StoreError("whoever wrote it for others stopped".to_owned()).into());
+        let _alone = tokio::select! {
+            biased;
+            // Somebody who had his turn before took it along.
+            made = &mut answer => return made.unwrap_or_else(|_| stopped()),
+            alone = self.changing.lock() => alone,
+        };
+        loop {
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                // All that wait go with this one.
+                Err(TryRecvError::Empty) => self.make_waiting().await,
+                Err(TryRecvError::Closed) => return stopped(),
+            }
+        }
+    }
+
+    /// Makes the changes that wait, as one.
+    async fn make_waiting(&self) {
+        let waiting: Vec<Waiting> = {
+            let mut queue = self.queue();
+            let count = queue.len().min(MAX_USERS_IN_CHANGE);
+            queue.drain(..count).collect()
+        };
+        let before = self.held();
+        let mut after = Snapshot::clone(&before);
+        let (mut changes, mut made) = (Vec::new(), Vec::new());
+        // Who left meanwhile does not want it any more, and may be somebody else by now.
+        let wanted = waiting.into_iter().filter(|waiting| !waiting.told.is_closed());
+        for (place, Waiting { judge, told }) in wanted.enumerate() {
+            if place % CHANGES_IN_STEP == CHANGES_IN_STEP - 1 {
+                tokio::task::yield_now().await;
+            }
+            match judge(&after) {
+                Ok((one, event)) => {
+                    if !one.is_empty() {
+                        self.witness.note(&event);
+                        after.make_all(&one, &*self.maker);
+                        changes.extend(one);
+                    }
+                    made.push(told);
+                }
+                // Whoever left does not hear it.
+                Err(reason) => drop(told.send(Err(ChangeError::Refused(reason)))),
+            }
+        }
+        let written = if changes.is_empty() {
+            Ok(())
+        } else {
+            let written = self.store.apply(changes).await;
+            match &written {
+                Ok(()) => self.present.store(Arc::new(after.following(&before))),
+                Err(error) => self.witness.note(&Event::failed("directory.change_failed", error)),
+            }
+            written
+        };
+        for told in made {
+            drop(told.send(written.clone().map_err(ChangeError::Store)));
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds changes back, for as long as what is given back lives.

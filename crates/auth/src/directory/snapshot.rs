@@ -388,10 +388,15 @@ impl Snapshot {
     #[must_use]
     pub fn after(&self, changes: &[Change], maker: &dyn RealmMaker) -> Self {
         let mut after = self.clone();
-        for change in changes {
-            after.make(change.clone(), maker);
-        }
+        after.make_all(changes, maker);
         after.following(self)
+    }
+
+    /// Makes these changes in their order.
+    pub(super) fn make_all(&mut self, changes: &[Change], maker: &dyn RealmMaker) {
+        for change in changes {
+            self.make(change.clone(), maker);
+        }
     }
 
     /// The realms of the store, also those that stand behind one of the settings, in no order.

@@ -24,13 +24,27 @@ pub enum Course {
     Begin(Box<Opening>),
     /// The session ends before anything else, and the other credentials decide.
     End,
-    /// The session ends before anything else; who shows other good credentials gets another.
+    /// For who shows other credentials, the session ends before anything else, and where they are good he gets another. For who
+    /// shows none, a live session decides.
     Renew(Box<Opening>),
     /// A live session decides, and this is its last request: whoever asked ends it once the request was performed.
     Last,
 }
 
 impl Course {
+    /// The course of a request that shows other credentials besides the session, or none.
+    pub(super) fn of(self, shows_others: bool) -> Self {
+        match self {
+            Self::Renew(opening) if !shows_others => Self::Begin(opening),
+            course => course,
+        }
+    }
+
+    /// Whether a session may begin: then passwords are looked at, however well they are remembered.
+    pub(super) fn may_begin(&self) -> bool {
+        matches!(self, Self::Begin(_) | Self::Renew(_))
+    }
+
     /// Whether the session that is shown ends.
     pub(super) fn ends(&self) -> bool {
         matches!(self, Self::End | Self::Renew(_))
@@ -86,7 +100,8 @@ impl From<Caller> for Admitted {
 }
 
 impl Kernel {
-    /// Begins a session for somebody who showed credentials of another kind. Who came with an API key gets none: it may be
+    /// Begins a session for somebody who showed credentials of another kind. With a bearer token it is one more way to the
+    /// token's session: it counts from that login on, lives no longer and ends when that one is ended. Who came with an API key gets none: it may be
     /// for less than its user may, and a session would not be. Nor does who comes on somebody's word: that word is asked
     /// for with each request.
     pub(super) async fn admit_for_longer(
@@ -97,9 +112,9 @@ impl Kernel {
         opening: Box<Opening>,
         ended: bool,
     ) -> Result<Admitted, Reason> {
-        let proven = match (proven, known.session()) {
-            (Some(proven), _) => proven,
-            (None, Some(_)) => self.proof_of(&known)?,
+        let (proven, parent) = match (proven, known.session()) {
+            (Some(proven), _) => (proven, None),
+            (None, Some(shown)) => (self.proof_of(&known)?, Some(Arc::clone(shown))),
             (None, None) => return Ok(Admitted { ended, ..Caller::Known(known).into() }),
         };
         let token = (opening.form)(&self.draw()).ok_or(Reason::StoreFailed)?;
@@ -112,6 +127,7 @@ impl Kernel {
             cap,
             origin,
             is_guarded,
+            parent,
             replaced: Vec::new(),
         };
         let client = login.origin.address;

@@ -79,6 +79,8 @@ pub(super) struct NewLogin {
     pub(super) cap: Option<SessionCap>,
     pub(super) origin: Origin,
     pub(super) is_guarded: bool,
+    /// The session that was shown instead of a password: what begins with it ends with it.
+    pub(super) parent: Option<Arc<Session>>,
     /// Sessions that end for it.
     pub(super) replaced: Vec<Arc<Session>>,
 }
@@ -144,6 +146,7 @@ impl Kernel {
                 cap: request.cap,
                 origin: request.origin,
                 is_guarded: false,
+                parent: None,
             };
             self.begin_for(&proven, login, token).await
         };
@@ -170,14 +173,15 @@ impl Kernel {
             user: user.id,
             user_created: user.created,
             realm: user.realm.clone(),
-            scope: login.scope,
-            app: login.app,
+            scope: login.scope.clone(),
+            app: login.app.clone(),
             method: login.method,
             limits: login.limits,
-            origin: login.origin,
+            origin: login.origin.clone(),
             is_guarded: login.is_guarded,
+            parent: login.parent.clone(),
         });
-        let replaced = self.begin(&session, proven, &login.replaced, login.cap).await?;
+        let replaced = self.begin(&session, proven, &login).await?;
         Ok(LoggedIn { session, replaced })
     }
 
@@ -186,16 +190,16 @@ impl Kernel {
         &self,
         session: &Arc<Session>,
         proven: &Proven,
-        replaced: &[Arc<Session>],
-        cap: Option<SessionCap>,
+        login: &NewLogin,
     ) -> Result<usize, Reason> {
         let username = Box::from(proven.account.user.username.shown());
         self.parts.witness.note(&Event::Login { session: Arc::clone(session), username });
         self.parts.sessions.open(session).await.map_err(|_| Reason::StoreFailed)?;
-        let settled = self.settle_in(session, proven, replaced, cap).await;
+        let settled = self.settle_in(session, proven, login).await;
         if let Err(reason) = &settled {
             let end = match reason {
                 Reason::TooManySessions => EndReason::Refused,
+                Reason::InvalidToken => EndReason::Revoked,
                 _ => EndReason::UserChanged,
             };
             // Its token goes to nobody. Where its end cannot be written either, it dies in memory, and of idleness.
@@ -209,13 +213,16 @@ impl Kernel {
         &self,
         session: &Arc<Session>,
         proven: &Proven,
-        replaced: &[Arc<Session>],
-        cap: Option<SessionCap>,
+        login: &NewLogin,
     ) -> Result<usize, Reason> {
-        // Who changed the user while the session was being written ended his sessions and could not see this one.
+        // Who changed the user, or ended the parent, while the session was being written ended what he saw, and not this one.
         Authenticated::by_secret(&self.parts.directory.present(), proven, session.method)?;
-        let mut ended = self.end(replaced, EndReason::Replaced, None).await?;
-        if let Some(SessionCap { most, then }) = cap {
+        let now = self.parts.clock.now();
+        if login.parent.as_ref().is_some_and(|parent| parent.ended(now).is_some()) {
+            return Err(Reason::InvalidToken);
+        }
+        let mut ended = self.end(&login.replaced, EndReason::Replaced, None).await?;
+        if let Some(SessionCap { most, then }) = login.cap {
             let over = self.over_cap(session, most);
             match then {
                 AtCap::Refuse if !over.is_empty() => return Err(Reason::TooManySessions),

@@ -13,6 +13,7 @@ use crate::reason::Reason;
 use crate::store::{AttemptRecord, Change};
 use crate::trust::Authenticated;
 use crate::witness::Event;
+use crate::words::clock::Moment;
 use crate::words::credential::{AuthMethod, Evidence, Password};
 use crate::words::ids::UserId;
 use crate::words::names::{RealmName, Username};
@@ -49,11 +50,13 @@ struct Refused {
 }
 
 impl Kernel {
-    /// By a password that was sent along with a request.
+    /// By a password that was sent along with a request. What is remembered of it does not do where a session may begin: that
+    /// lives longer than a memory of the password that was.
     pub(super) async fn by_password(
         &self,
         shown: PresentedPassword,
         client: IpAddr,
+        may_begin: bool,
     ) -> Result<(Authenticated, Proven), Reason> {
         let now = self.parts.clock.now();
         let PresentedPassword { realm, username, password } = shown;
@@ -61,7 +64,8 @@ impl Kernel {
             let reason = self.in_force(&realm).err().unwrap_or(Reason::WrongPassword);
             return Err(self.refused(realm.first(), &username, client, reason));
         };
-        let proven = match self.recall_any(&realm, &username, &password) {
+        let remembered = if may_begin { None } else { self.recall_any(&realm, &username, &password) };
+        let proven = match remembered {
             Some(proven) => proven,
             None => {
                 let evidence = Evidence::Password { username, password };
@@ -253,22 +257,25 @@ impl Kernel {
             None => self.welcome(&record, users, &verified, client).await?,
         };
         let proven = Proven { account, realm: Arc::new(record) };
-        let still = |snapshot: &Snapshot| {
-            let present = snapshot.account(&id).ok_or(Reason::UnknownUser)?;
-            let state = snapshot.realm(proven.realm.name.as_str()).ok_or(Reason::UnknownRealm)?;
-            let holds = proven.holds_for(present, state);
-            holds.then(|| Arc::clone(present)).ok_or(Reason::WrongPassword)
-        };
-        let of = |account| Proven { account, realm: Arc::clone(&proven.realm) };
-        let account = still(&self.parts.directory.present())?;
+        let account = still(&self.parts.directory.present(), &proven)?;
         if !account.user.enabled {
             return Err(Reason::UserDisabled);
         }
-        // Also where the realm says no more than yes: what it said when it was of another type is void.
-        self.take_over(&id, &verified, |snapshot| still(snapshot)).await?;
+        // Also where the realm says no more than yes: what it said when it was of another type is void. After a change of what
+        // groups stand for, everybody who logs in brings news: they are written together.
+        let vouched = vouched_for(&verified);
+        if account.user.vouched != vouched {
+            let (proven, now) = (proven.clone(), self.parts.clock.now());
+            let change = self.parts.directory.change_together(move |snapshot| {
+                let account = still(snapshot, &proven)?;
+                let (changes, event) = news(&account, vouched, now);
+                Ok((changes, event))
+            });
+            change.await.map_err(refusal)?;
+        }
         if let Some(rehashed) = verified.rehashed {
             let amended = self.parts.directory.amend(|snapshot| {
-                let user = User { password: Some(rehashed), ..still(snapshot)?.user.clone() };
+                let user = User { password: Some(rehashed), ..still(snapshot, &proven)?.user.clone() };
                 Ok((vec![Change::PutUser(Box::new(user))], ()))
             });
             match amended.await {
@@ -277,10 +284,11 @@ impl Kernel {
                 Err(ChangeError::Refused(reason)) => return Err(reason),
             }
         }
-        Ok(of(still(&self.parts.directory.present())?))
+        let account = still(&self.parts.directory.present(), &proven)?;
+        Ok(Proven { account, ..proven })
     }
 
-    /// Writes down what a realm says of a user, where it is something new.
+    /// Writes down what a realm says of a user who did not log in just now, where it is something new.
     pub(super) async fn take_over(
         &self,
         id: &UserId,
@@ -295,10 +303,8 @@ impl Kernel {
         }
         let now = self.parts.clock.now();
         let change = self.parts.directory.change(|snapshot| {
-            let account = still(snapshot)?;
-            let event = learnt("user.refresh", &account.user, &vouched);
-            let user = User { vouched, updated: now, ..account.user.clone() };
-            Ok((vec![Change::PutUser(Box::new(user))], event, ()))
+            let (changes, event) = news(&*still(snapshot)?, vouched, now);
+            Ok((changes, event, ()))
         });
         change.await.map_err(refusal)
     }
@@ -330,24 +336,25 @@ impl Kernel {
             created: now,
             updated: now,
         };
-        let id = user.id;
-        let change = self.parts.directory.change(|snapshot| {
+        let (id, record) = (user.id, record.clone());
+        // Everybody who comes in the morning of the first day: their records are written together.
+        let change = self.parts.directory.change_together(move |snapshot| {
+            let mut event = learnt("user.create", &user, &user.vouched);
+            if let Event::DirectoryChanged { address, .. } = &mut event {
+                *address = Some(client);
+            }
             // Another login of his may have been quicker.
             if snapshot.account(&id).is_some() {
-                return Ok((Vec::new(), learnt("user.create", &user, &user.vouched), ()));
+                return Ok((Vec::new(), event));
             }
             let state = snapshot.realm(record.name.as_str()).ok_or(Reason::UnknownRealm)?;
             if !state.record.enabled {
                 return Err(Reason::RealmDisabled);
             }
-            if !state.is_source_of(record) {
+            if !state.is_source_of(&record) {
                 return Err(Reason::WrongPassword);
             }
-            let mut event = learnt("user.create", &user, &user.vouched);
-            if let Event::DirectoryChanged { address, .. } = &mut event {
-                *address = Some(client);
-            }
-            Ok((vec![Change::PutUser(Box::new(user))], event, ()))
+            Ok((vec![Change::PutUser(Box::new(user))], event))
         });
         change.await.map_err(refusal)?;
         self.parts.directory.present().account(&id).cloned().ok_or(Reason::UnknownUser)
@@ -395,6 +402,23 @@ pub(super) async fn verify(
             Err(Reason::RealmUnavailable(Cow::Borrowed("the realm asks for a second leg")))
         }
     }
+}
+
+/// The account of who was proven, if it is still the one that was.
+fn still(snapshot: &Snapshot, proven: &Proven) -> Result<Arc<Account>, Reason> {
+    let present = snapshot.account(&proven.account.user.id).ok_or(Reason::UnknownUser)?;
+    let state = snapshot.realm(proven.realm.name.as_str()).ok_or(Reason::UnknownRealm)?;
+    proven.holds_for(present, state).then(|| Arc::clone(present)).ok_or(Reason::WrongPassword)
+}
+
+/// That a realm says something new of a user; no change where it is not.
+fn news(account: &Account, vouched: Vouched, now: Moment) -> (Vec<Change>, Event) {
+    let event = learnt("user.refresh", &account.user, &vouched);
+    if account.user.vouched == vouched {
+        return (Vec::new(), event);
+    }
+    let user = User { vouched, updated: now, ..account.user.clone() };
+    (vec![Change::PutUser(Box::new(user))], event)
 }
 
 /// What a realm says of a user, as his record keeps it.

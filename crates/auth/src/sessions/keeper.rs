@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
@@ -50,6 +51,8 @@ pub struct NewSession {
     pub origin: Origin,
     /// Whether its clients must repeat the token.
     pub is_guarded: bool,
+    /// The session that it is begun with: it is no younger than that one, and lives no longer.
+    pub parent: Option<Arc<Session>>,
 }
 
 /// The keeper of sessions.
@@ -124,6 +127,9 @@ impl Sessions {
     #[must_use]
     pub fn prepare(&self, new: NewSession) -> Arc<Session> {
         let now = self.clock.now().max(new.user_created);
+        let parent = new.parent.as_deref();
+        let longest = parent.map_or(Duration::MAX, |parent| parent.limits.max_lifetime);
+        let limits = SessionLimits { max_lifetime: new.limits.max_lifetime.min(longest), ..new.limits };
         Arc::new(Session::from_record(SessionRecord {
             token: new.token,
             id: new.id,
@@ -132,11 +138,12 @@ impl Sessions {
             scope: new.scope,
             app: new.app,
             method: new.method,
-            created: now,
+            created: parent.map_or(now, |parent| parent.created),
             last_seen: now,
-            limits: new.limits,
+            limits,
             origin: new.origin,
             is_guarded: new.is_guarded,
+            parent: parent.map(|parent| Box::new(parent.id)),
             ended: None,
         }))
     }
@@ -229,6 +236,17 @@ impl Sessions {
         }
         writing.done();
         Ok(())
+    }
+
+    /// The live sessions that were begun with one of these.
+    pub(crate) fn children_of(&self, sessions: &[Arc<Session>]) -> Vec<Arc<Session>> {
+        let now = self.clock.now();
+        let of = |parent: &Arc<Session>| {
+            let mut children = self.table.load().of_user(&parent.user);
+            children.retain(|one| one.parent.as_deref() == Some(&parent.id) && one.ended(now).is_none());
+            children
+        };
+        sessions.iter().filter(|session| session.may_have_children()).flat_map(of).collect()
     }
 
     /// Live sessions of a user, the longest idle first.

@@ -42,6 +42,8 @@ pub struct Session {
     pub origin: Origin,
     /// Whether its clients must say the token a second time, where no page of another site can.
     pub is_guarded: bool,
+    /// The session that was shown as a bearer token when this one was begun, and that this one ends with.
+    pub parent: Option<Box<SessionId>>,
     last_seen: AtomicU64,
     /// 0 while nobody ended it; else the moment in milliseconds times 8, plus the reason's place in `EndReason::ALL`.
     ended: AtomicU64,
@@ -71,6 +73,7 @@ impl Session {
             limits: record.limits,
             origin: record.origin,
             is_guarded: record.is_guarded,
+            parent: record.parent,
             last_seen: AtomicU64::new(record.last_seen.as_millis()),
             ended: AtomicU64::new(record.ended.map_or(0, pack)),
             touched: AtomicBool::new(false),
@@ -93,6 +96,7 @@ impl Session {
             limits: self.limits,
             origin: self.origin.clone(),
             is_guarded: self.is_guarded,
+            parent: self.parent.clone(),
             ended: self.noted_end(),
         }
     }
@@ -123,6 +127,11 @@ impl Session {
         }
         let deadline = self.deadline();
         (now >= deadline.at).then_some(deadline)
+    }
+
+    /// Whether this is a bearer token's own session, which others may have been begun with.
+    pub(crate) fn may_have_children(&self) -> bool {
+        self.method == AuthMethod::Token && self.parent.is_none()
     }
 
     /// The end that somebody noted, if one is noted.
@@ -204,6 +213,7 @@ mod tests {
             },
             origin: Origin::new(IpAddr::from([127, 0, 0, 1]), None),
             is_guarded: false,
+            parent: None,
             ended: None,
         })
     }

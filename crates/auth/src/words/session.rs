@@ -134,6 +134,8 @@ pub struct SessionRecord {
     pub origin: Origin,
     /// Whether its clients must say the token a second time, where no page of another site can.
     pub is_guarded: bool,
+    /// The session that was shown as a bearer token when this one was begun, and that this one ends with.
+    pub parent: Option<Box<SessionId>>,
     /// Its end, once it has one.
     pub ended: Option<Ended>,
 }

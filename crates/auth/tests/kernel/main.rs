@@ -9,7 +9,9 @@
 mod assertions;
 mod caps;
 mod chain;
+mod children;
 mod courses;
+mod crowds;
 mod directory;
 mod ends;
 mod ephemeral;

@@ -109,6 +109,7 @@ fn record(token: &str, created: Moment, last_seen: Moment, ended: Option<Ended>)
         limits: SessionLimits { idle_timeout: minutes(30), max_lifetime: minutes(8 * 60) },
         origin: Origin::new([127, 0, 0, 1].into(), Some("durability")),
         is_guarded: false,
+        parent: None,
         ended,
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::connection;
 use super::listener::{self, Endpoint};
 use crate::house::House;
-use crate::limits::{ACCEPT_PAUSE, DRAIN_TIME, MAX_CONNECTIONS, POOL_SWEEP};
+use crate::limits::{ACCEPT_PAUSE, DRAIN_TIME, MAX_CONNECTIONS, POLLS_BETWEEN_LOOKS, POOL_SWEEP};
 use crate::upstream::Pool;
 
 /// A gateway that serves.
@@ -59,6 +59,7 @@ pub fn serve(
         let (house, stop) = (Arc::clone(house), stop.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .event_interval(POLLS_BETWEEN_LOOKS)
             .build()
             .map_err(|error| (first, error))?;
         let thread = std::thread::Builder::new()

@@ -16,13 +16,13 @@ use super::end::EndRow;
 use super::{Bound, hexadecimal, millis, span_millis};
 use crate::seal::Seal;
 
-/// One row, packed into one value: reading 16 columns costs five times as much as reading one. Fixed lengths first, then
+/// One row, packed into one value: reading 17 columns costs five times as much as reading one. Fixed lengths first, then
 /// numbers and words with a comma after each, then the texts that may hold anything, their lengths having been told. Seals are
 /// bytes because SQLite takes its time to write long numbers.
 pub(crate) const PACKED: &str = "\
 token || id || user_id || seal || last_seen_seal \
 || created || ',' || idle_timeout || ',' || max_lifetime || ',' || guarded || ',' || last_seen || ',' \
-|| method || ',' || address || ',' \
+|| coalesce(lower(hex(parent)), '') || ',' || method || ',' || address || ',' \
 || octet_length(realm) || ',' || octet_length(scope) || ',' || coalesce(octet_length(app), '') || ',' \
 || coalesce(octet_length(user_agent), '') || ',' \
 || realm || scope || coalesce(app, '') || coalesce(user_agent, '')";
@@ -82,6 +82,7 @@ impl SessionRow {
                 record.user.as_bytes().as_slice(),
             ],
             numbers: [row.created, row.idle_timeout, row.max_lifetime, i64::from(record.is_guarded)],
+            parent: record.parent.as_deref().map(|parent| &parent.as_bytes()[..]),
             texts: [record.realm.as_str(), record.scope.as_str(), record.method.as_str(), &row.address],
             app: record.app.as_ref().map(AppName::as_str),
             user_agent: record.origin.user_agent.as_deref(),
@@ -104,6 +105,7 @@ impl SessionRow {
             .bind(self.idle_timeout)
             .bind(self.max_lifetime)
             .bind(i64::from(record.is_guarded))
+            .bind(record.parent.as_deref().map(|parent| parent.as_bytes().to_vec()))
             .bind(self.address.clone())
             .bind(record.origin.user_agent.as_deref().map(str::to_owned))
             .bind(bytes_of(self.seal))
@@ -125,6 +127,7 @@ pub(crate) fn read_seal(bytes: &[u8]) -> Option<i64> {
 struct Fields<'a> {
     fixed: &'a [&'a [u8]; 3],
     numbers: [i64; 4],
+    parent: Option<&'a [u8]>,
     texts: [&'a str; 4],
     app: Option<&'a str>,
     user_agent: Option<&'a str>,
@@ -138,6 +141,8 @@ fn seal(fields: &Fields<'_>) -> i64 {
     for number in fields.numbers {
         seal = seal.number(number);
     }
+    // A length that is its own: none, or 16 bytes.
+    seal = seal.bytes(fields.parent.unwrap_or_default());
     for text in fields.texts {
         seal = seal.text(text);
     }
@@ -186,6 +191,7 @@ impl Unpacker {
         let mut rest = Rest(rest);
         let numbers = [rest.number()?, rest.number()?, rest.number()?, rest.number()?];
         let last_seen = rest.number()?;
+        let parent = parent(rest.word()?)?;
         let (method, address) = (rest.word()?, rest.word()?);
         let lengths = (rest.length()?, rest.length()?, rest.optional_length()?, rest.optional_length()?);
         let (realm, scope) = (rest.text(lengths.0)?, rest.text(lengths.1)?);
@@ -193,7 +199,15 @@ impl Unpacker {
         let user_agent = lengths.3.map(|length| rest.text(length)).transpose()?;
         let fixed = [token.as_bytes().as_slice(), id, user];
         let texts = [realm, scope, method, address];
-        if row_seal != seal(&Fields { fixed: &fixed, numbers, texts, app, user_agent })
+        if row_seal
+            != seal(&Fields {
+                fixed: &fixed,
+                numbers,
+                parent: parent.as_ref().map(|id| &id[..]),
+                texts,
+                app,
+                user_agent,
+            })
             || last_seen_seal != seen_seal(token, last_seen)
         {
             return Err("its checksum is wrong");
@@ -214,6 +228,7 @@ impl Unpacker {
                 user_agent: user_agent.map(Box::from),
             },
             is_guarded: numbers[3] != 0,
+            parent: parent.map(|id| Box::new(SessionId::from_bytes(id))),
             ended: None,
         };
         Ok(Unpacked { record, seal: row_seal })
@@ -249,6 +264,17 @@ fn keep_few<T>(kept: &mut Vec<T>, one: T) {
 
 pub(super) fn moment(millis: i64) -> Result<Moment, &'static str> {
     u64::try_from(millis).map(Moment::from_millis).map_err(|_| "a time is negative")
+}
+
+/// A session's id in hexadecimal, or nothing.
+fn parent(word: &str) -> Result<Option<[u8; 16]>, &'static str> {
+    const FAULT: &str = "its parent is none";
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let well_formed = word.len() == 32 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let number = u128::from_str_radix(word, 16).ok().filter(|_| well_formed).ok_or(FAULT)?;
+    Ok(Some(number.to_be_bytes()))
 }
 
 fn span(millis: i64) -> Result<Duration, &'static str> {

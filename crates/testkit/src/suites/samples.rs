@@ -77,6 +77,7 @@ pub fn session(number: u64) -> SessionRecord {
         },
         origin: Origin::new(address, user_agent.as_deref()),
         is_guarded: number % 2 == 1,
+        parent: number.is_multiple_of(11).then(|| Box::new(SessionId::from_bytes([number as u8; 16]))),
         ended: None,
     }
 }

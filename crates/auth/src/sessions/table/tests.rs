@@ -35,6 +35,7 @@ fn session(number: u32, user: u8) -> Arc<Session> {
         limits: SessionLimits { idle_timeout: hour, max_lifetime: hour },
         origin: Origin::new(IpAddr::from([127, 0, 0, 1]), None),
         is_guarded: false,
+        parent: None,
         ended: None,
     }))
 }

@@ -74,8 +74,8 @@ fn model(cookie: Cookie, prefer: Prefer, shown: Shown) -> Model {
     let persistent = !matches!(prefer, Prefer::None | Prefer::OnlyNewAuth);
     let new_auth = prefer == Prefer::WithNewAuth;
     let live = cookie == Cookie::Live;
-    // Row 3.
-    if live && persistent && !new_auth {
+    // Row 3; row 6 takes it from those who show something else.
+    if live && persistent && !(new_auth && shown != Shown::None) {
         let reached = Some(OF_COOKIE);
         return Model {
             status: 200,
