@@ -138,6 +138,7 @@ impl Shape {
                 Some("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko"),
             ),
             is_guarded: false,
+            parent: None,
             ended: None,
         };
         Ok((record, token))

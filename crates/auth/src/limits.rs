@@ -78,6 +78,8 @@ pub const MAX_ASSERTED_BYTES: usize = 16 * 1024;
 pub const MAX_RECHECKED_AT_ONCE: usize = 64;
 /// How many logins are rehearsed at once; each has connections of its own.
 pub const MAX_REHEARSALS: usize = 4;
+/// How long one login is rehearsed at the most. A realm of many servers that are down needs a while to say so of each.
+pub const MAX_REHEARSAL: Duration = Duration::from_secs(2 * 60);
 /// How many users one change of the directory takes out at once.
 pub const MAX_USERS_IN_CHANGE: usize = 256;
 /// Signing keys that are kept at once: one that signs, one that will, and those whose tokens may still live.

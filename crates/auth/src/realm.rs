@@ -25,6 +25,9 @@ pub enum Verdict {
     Verified(Verified),
     /// It is not. Nobody else is asked.
     Rejected(Rejection),
+    /// It is not, and the name that was shown is another name of this user: failures are counted for him, whichever of his
+    /// names is tried.
+    RejectedAs(Username, Rejection),
     /// The realm could not tell: 503, never 401, never the next realm.
     Unavailable(Unavailability),
 }
@@ -37,6 +40,9 @@ impl std::fmt::Debug for Verdict {
             Self::Challenge(_) => f.write_str("Challenge"),
             Self::Verified(verified) => f.debug_tuple("Verified").field(verified).finish(),
             Self::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),
+            Self::RejectedAs(user, rejection) => {
+                f.debug_tuple("RejectedAs").field(user).field(rejection).finish()
+            }
             Self::Unavailable(why) => f.debug_tuple("Unavailable").field(why).finish(),
         }
     }
@@ -124,6 +130,14 @@ pub trait Realm: Send + Sync {
         &[]
     }
 
+    /// Whether groups of it can stand for this role, as it is set up now. What it said of somebody before it was set up so counts
+    /// no more beyond that. Asked with requests: a look-up, and no more. Without an answer of its own, no group stands for any
+    /// role.
+    fn grants(&self, role: &RoleName) -> bool {
+        let _ = role;
+        false
+    }
+
     /// How those whom it vouched for are looked at again, where it can tell.
     fn recheck(&self) -> Option<&dyn Recheck> {
         None
@@ -143,10 +157,11 @@ pub trait Recheck: Send + Sync {
     /// Whom nobody could ask about for this long is let in no more.
     fn staleness(&self) -> Duration;
 
-    /// How these users stand, in their order.
+    /// How these users stand, in their order. Of whom it cannot tell, for a reason that is not everybody's, it says
+    /// [`Standing::Untold`].
     ///
     /// # Errors
-    /// [`Unavailability`]: nobody can tell now, of none of them.
+    /// [`Unavailability`]: nobody can tell now, of none of its users.
     fn look<'a>(&'a self, users: &'a [Username]) -> Pending<'a, Result<Vec<Standing>, Unavailability>>;
 }
 
@@ -159,6 +174,8 @@ pub enum Standing {
     Out(Rejection),
     /// The realm does not know him.
     Gone,
+    /// The realm cannot tell of him now, though it can tell of others.
+    Untold(Unavailability),
 }
 
 /// A login that an operator plays through, to see each step of it. Counts as no login, and makes no session.

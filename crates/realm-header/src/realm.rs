@@ -1,6 +1,7 @@
 //! The realm itself. Called by the kernel for each request that shows one of its fields. Must never believe a peer that is not
 //! listed, or choose between two values.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use auth::directory::Snapshot;
@@ -24,6 +25,8 @@ use crate::settings::{self, Groups, Settings};
 pub struct HeaderRealm {
     settings: Settings,
     fields: Vec<Box<str>>,
+    /// The roles that groups stand for.
+    granted: HashSet<RoleName>,
 }
 
 impl HeaderRealm {
@@ -38,7 +41,9 @@ impl HeaderRealm {
         fields.extend(settings.attributes.iter().map(|(_, field)| field.clone()));
         fields.sort();
         fields.dedup();
-        Ok(Self { settings, fields })
+        let mapping = settings.groups.iter().flat_map(|groups| &groups.mapping);
+        let granted = mapping.map(|(_, role)| role.clone()).collect();
+        Ok(Self { settings, fields, granted })
     }
 
     fn judge(&self, asserted: &Asserted) -> Verdict {
@@ -117,6 +122,10 @@ impl Realm for HeaderRealm {
 
     fn users(&self) -> UserRecords {
         self.settings.users
+    }
+
+    fn grants(&self, role: &RoleName) -> bool {
+        self.granted.contains(role)
     }
 
     fn asserting_fields(&self) -> &[Box<str>] {

@@ -115,9 +115,9 @@ pub(crate) struct Login {
 pub(crate) enum LoginWay {
     /// The user's DN is made of his name.
     Template(DnTemplate),
-    /// Active Directory's other names for a bind (`{}@corp.example.com`, `CORP\{}`); his entry is then found by the search,
-    /// where there is one.
-    Principal(PrincipalTemplate, Option<UserSearch>),
+    /// Active Directory's other names for a bind (`{}@corp.example.com`, `CORP\{}`), without a service account: bound so, he
+    /// searches for his entry himself, and his password must be that entry's.
+    Principal(PrincipalTemplate, UserSearch),
     /// His entry is found by the service account.
     Search(UserSearch),
 }
@@ -252,7 +252,7 @@ const DEFAULT_STALENESS: Duration = Duration::from_secs(8 * 60 * 60);
 /// | `directory` | `"generic"`; or `"active-directory"` |
 /// | `connectTimeout`, `timeout` | `"1s"`, `"3s"`; 10 ms to 1 min |
 /// | `poolSize`, `poolWait` | 16, `"1s"`; 1 to 256, 0 to 10 s |
-/// | `login.bindDnTemplate`, `login.searchBase` | one of them is required |
+/// | `login.bindDnTemplate`, `login.searchBase` | one of them is required; both with a template that is no DN |
 /// | `login.searchFilter` | `(uid={})`; Active Directory by `sAMAccountName` and `userPrincipalName` |
 /// | `login.searchScope` | `"subtree"`; or `"one"` |
 /// | `login.bindDn`, `login.bindPassword` | none: anonymous |
@@ -292,7 +292,7 @@ pub fn parse(config: &str) -> Result<Settings, RealmFault> {
         pool_size: usize::try_from(pool_size).unwrap_or(MAX_POOL),
         pool_wait: pool_wait.unwrap_or(DEFAULT_POOL_WAIT),
         groups: groups::read(&fields, directory, &login)?,
-        attributes: read_attributes(&fields, &login)?,
+        attributes: read_attributes(&fields)?,
         recheck: read_recheck(&fields)?,
         users: read_users(&fields)?,
         login,
@@ -311,17 +311,9 @@ pub fn is_destination(field: &str) -> bool {
     matches!(field, "host" | "port" | "ssl" | "startTls" | "insecure" | "ca")
 }
 
-fn read_attributes(fields: &Fields, login: &Login) -> Result<Vec<AttributeRule>, RealmFault> {
+fn read_attributes(fields: &Fields) -> Result<Vec<AttributeRule>, RealmFault> {
     const FIELD: &str = "attributes";
     let is_default = !fields.has(FIELD) && fields.below(FIELD).next().is_none();
-    // Whose entry nobody finds has no attributes.
-    if matches!(login.way, LoginWay::Principal(_, None)) {
-        if fields.below(FIELD).next().is_some() {
-            let why = "needs login.searchBase with a bindDnTemplate that is no DN: whose, is found below it";
-            return Err(fault(FIELD, why));
-        }
-        return Ok(Vec::new());
-    }
     if is_default {
         let rule = |name: &str| AttributeRule { name: Box::from(name), attribute: Box::from(name) };
         return Ok(vec![rule("mail"), rule("displayName")]);

@@ -336,13 +336,18 @@ impl Snapshot {
     }
 
     /// The roles that count for this user: given directly, then those that his groups stand for, then inherited from the
-    /// realm, each once. Names without a role behind them give nothing.
+    /// realm, each once. Names without a role behind them give nothing; neither does what his groups stood for when the realm
+    /// was set up otherwise.
     pub fn roles_of<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = &'a Arc<CompiledRole>> {
         let User { roles: direct, vouched, .. } = &account.user;
-        let inherited = self.realm(account.user.realm.as_str()).map_or(&[][..], |realm| &realm.record.roles);
-        let of_groups = vouched.roles.iter().filter(move |name| !direct.contains(name));
-        let inherited =
-            inherited.iter().filter(move |name| !direct.contains(name) && !vouched.roles.contains(name));
+        let realm = self.realm(account.user.realm.as_str());
+        let is_granted = move |name: &RoleName| realm.is_some_and(|state| state.realm.grants(name));
+        let of_groups = vouched.roles.iter().filter(move |name| !direct.contains(name) && is_granted(name));
+        let is_his = move |name: &RoleName| {
+            direct.contains(name) || (vouched.roles.contains(name) && is_granted(name))
+        };
+        let inherited = realm.map_or(&[][..], |state| &state.record.roles);
+        let inherited = inherited.iter().filter(move |name| !is_his(name));
         direct.iter().chain(of_groups).chain(inherited).filter_map(|name| self.roles.get(name))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Kernel, PresentedPassword};
 use crate::directory::{Account, ChangeError, Snapshot};
-use crate::login::{Outcome, Proven};
+use crate::login::{Outcome, Paused, Proven};
 use crate::realm::{Unavailability, UserRecords, Verdict, Verified};
 use crate::reason::Reason;
 use crate::store::{AttemptRecord, Change};
@@ -47,6 +47,22 @@ impl RealmChoice {
 struct Refused {
     realm: Box<str>,
     reason: Reason,
+}
+
+/// What a realm said that proved nobody.
+enum Miss {
+    /// It does not know him, or was switched off meanwhile: another may be asked. With the reason where no other is there.
+    Passed(Reason),
+    /// It decided. So it did where it verified him and he was kept out here: his password is no other realm's business.
+    Decided(Reason),
+}
+
+impl Miss {
+    fn reason(self) -> Reason {
+        match self {
+            Self::Passed(reason) | Self::Decided(reason) => reason,
+        }
+    }
 }
 
 impl Kernel {
@@ -117,16 +133,16 @@ impl Kernel {
         let mut passed = Vec::new();
         for realm in before {
             match self.look(realm, asked, false).await {
-                Err(Reason::UnknownUser) => passed.push(realm),
+                Err(Miss::Passed(Reason::UnknownUser)) => passed.push(realm),
                 // It was switched off while others were asked.
-                Err(Reason::UnknownRealm | Reason::RealmDisabled) => {}
+                Err(Miss::Passed(_)) => {}
                 Ok(proven) => {
                     return self.note_passed(&passed, asked, proven).await.map_err(|r| refused(realm, r));
                 }
-                Err(reason) => return Err(refused(realm, reason)),
+                Err(Miss::Decided(reason)) => return Err(refused(realm, reason)),
             }
         }
-        let proven = self.look(last, asked, true).await.map_err(|reason| refused(last, reason))?;
+        let proven = self.look(last, asked, true).await.map_err(|miss| refused(last, miss.reason()))?;
         self.note_passed(&passed, asked, proven).await.map_err(|reason| refused(last, reason))
     }
 
@@ -161,14 +177,14 @@ impl Kernel {
 
     /// Shows evidence to one realm, under the throttle. Failures are on disk before the client hears of them. That a realm
     /// does not know somebody is a failure only where nobody else is asked.
-    async fn look(&self, realm: &str, asked: &Asked<'_>, is_last: bool) -> Result<Proven, Reason> {
+    async fn look(&self, realm: &str, asked: &Asked<'_>, is_last: bool) -> Result<Proven, Miss> {
         let Asked { evidence, username, password, client, method } = *asked;
         let ticket = self
             .parts
             .throttle
             .admit(realm, username, client)
             .await
-            .map_err(|retry_after| Reason::TooManyAttempts { retry_after })?;
+            .map_err(|retry_after| Miss::Decided(Reason::TooManyAttempts { retry_after }))?;
         // The same Basic credential in many requests at once: those who waited need no look of their own.
         if method == AuthMethod::Basic
             && ticket.waited()
@@ -179,19 +195,49 @@ impl Kernel {
         }
         // What is proven is proven of the user as he was before anybody looked.
         let before = self.parts.directory.held();
-        let result = match verify(&before, realm, evidence).await {
-            Ok(vouching) => self.account_of(&before, vouching, client).await,
-            Err(reason) => Err(reason),
+        let (found, vouching) = verify_found(&before, realm, evidence).await;
+        // Whom the name that he typed is another name of.
+        let found = found.filter(|found| found != username);
+        let result = match self.let_count(realm, found.as_ref(), client, vouching).await {
+            Ok(vouching) => self.account_of(&before, vouching, client).await.map_err(Miss::Decided),
+            Err(reason @ (Reason::UnknownUser | Reason::UnknownRealm | Reason::RealmDisabled)) => {
+                Err(Miss::Passed(reason))
+            }
+            Err(reason) => Err(Miss::Decided(reason)),
         };
         let outcome = match &result {
             Ok(_) => Outcome::Success,
-            Err(Reason::RealmUnavailable(_) | Reason::StoreFailed) => Outcome::Void,
-            Err(Reason::UnknownRealm | Reason::RealmDisabled) => Outcome::Void,
-            Err(Reason::UnknownUser) if !is_last => Outcome::Void,
-            Err(_) => Outcome::Failure,
+            Err(Miss::Passed(Reason::UnknownUser)) if !is_last => Outcome::Void,
+            Err(Miss::Passed(reason) | Miss::Decided(reason)) => match reason {
+                Reason::RealmUnavailable(_) | Reason::StoreFailed => Outcome::Void,
+                Reason::UnknownRealm | Reason::RealmDisabled => Outcome::Void,
+                _ => Outcome::Failure,
+            },
         };
-        self.write_attempts(ticket.settle(&outcome)).await?;
+        let mut attempts = ticket.settle(&outcome);
+        if let (Ok(_), Some(found)) = (&result, &found) {
+            let throttle = &self.parts.throttle;
+            attempts.extend(throttle.count_found(realm, found, client, &outcome).unwrap_or_default());
+        }
+        self.write_attempts(attempts).await.map_err(Miss::Decided)?;
         result
+    }
+
+    /// What the realm found out by another name of `found`, if there is a look left for him; a wrong password takes one. Whoever
+    /// has none left is told what he would be told of a wrong password, whether it was one or not.
+    async fn let_count(
+        &self,
+        realm: &str,
+        found: Option<&Username>,
+        client: IpAddr,
+        told: Result<Vouching, Reason>,
+    ) -> Result<Vouching, Reason> {
+        let Some(found) = found else { return told };
+        let outcome = if told.is_ok() { Outcome::Void } else { Outcome::Failure };
+        match self.parts.throttle.count_found(realm, found, client, &outcome) {
+            Ok(attempts) => self.write_attempts(attempts).await.and(told),
+            Err(Paused) => Err(Reason::AccountLocked),
+        }
     }
 
     /// What is remembered of this credential, of the first realm that would be asked and knows of it. A realm that stands
@@ -385,23 +431,34 @@ pub(super) async fn verify(
     name: &str,
     evidence: &Evidence,
 ) -> Result<Vouching, Reason> {
-    let state = directory.realm(name).ok_or(Reason::UnknownRealm)?;
+    verify_found(directory, name, evidence).await.1
+}
+
+/// The same, with the name of whom it looked at, where the realm says so.
+async fn verify_found(
+    directory: &Snapshot,
+    name: &str,
+    evidence: &Evidence,
+) -> (Option<Username>, Result<Vouching, Reason>) {
+    let Some(state) = directory.realm(name) else { return (None, Err(Reason::UnknownRealm)) };
     if !state.record.enabled {
-        return Err(Reason::RealmDisabled);
+        return (None, Err(Reason::RealmDisabled));
     }
-    match state.realm.verify(evidence, directory).await {
+    let refused = match state.realm.verify(evidence, directory).await {
         Verdict::Verified(verified) => {
+            let found = verified.username.clone();
             let (users, is_rechecked) = (state.realm.users(), state.realm.recheck().is_some());
-            Ok(Vouching { record: state.record.clone(), users, is_rechecked, verified })
+            let vouching = Vouching { record: state.record.clone(), users, is_rechecked, verified };
+            return (Some(found), Ok(vouching));
         }
-        Verdict::NotMine => Err(Reason::UnknownUser),
-        Verdict::Rejected(rejection) => Err(rejection.into()),
-        Verdict::Unavailable(Unavailability(why)) => Err(Reason::RealmUnavailable(why)),
+        Verdict::RejectedAs(found, rejection) => return (Some(found), Err(rejection.into())),
+        Verdict::NotMine => Reason::UnknownUser,
+        Verdict::Rejected(rejection) => rejection.into(),
+        Verdict::Unavailable(Unavailability(why)) => Reason::RealmUnavailable(why),
         // A password login has one leg: a realm that asks for more cannot be used this way.
-        Verdict::Challenge(_) => {
-            Err(Reason::RealmUnavailable(Cow::Borrowed("the realm asks for a second leg")))
-        }
-    }
+        Verdict::Challenge(_) => Reason::RealmUnavailable(Cow::Borrowed("the realm asks for a second leg")),
+    };
+    (None, Err(refused))
 }
 
 /// The account of who was proven, if it is still the one that was.

@@ -1,6 +1,7 @@
 //! Looking again at users whom a realm vouched for: who is disabled, deleted or loses a group there loses his sessions or the role
 //! here, without a login in between. Called from time to time by the binary's housekeeping. Must never ask a realm that does not
-//! answer again and again, and never end a session because it could not ask, unless for longer than the realm's staleness.
+//! answer again and again, never end a session because it could not ask, unless for longer than the realm's staleness, and never
+//! leave others alone because of one user of whom nobody can tell, or who cannot be written.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -153,25 +154,28 @@ impl Kernel {
         users: &HashSet<UserId>,
     ) -> Result<(), Reason> {
         let began = self.rechecks.turn();
-        let (due, stale) = self.rechecks.due(users, recheck, self.parts.clock.now());
+        let (due, mut untold_for_long) = self.rechecks.due(users, recheck, self.parts.clock.now());
         let named = |id: &UserId| Some((*id, snapshot.account(id)?.user.username.clone()));
         let due: Vec<_> = due.iter().filter_map(named).collect();
+        let mut told: HashSet<UserId> = HashSet::new();
+        let mut failed = None;
         for batch in due.chunks(MAX_RECHECKED_AT_ONCE) {
             let names: Vec<Username> = batch.iter().map(|(_, name)| name.clone()).collect();
             let asked = self.rechecks.turn();
             let answer = recheck.look(&names).await.ok();
-            // An answer that leaves somebody out is of nobody knows whom.
-            let Some(standings) = answer.filter(|standings| standings.len() == batch.len()) else {
-                // Nobody can tell now. Whom it could tell nothing of for too long is let in no more.
-                return self.lapse_stale(state, &stale, began).await;
-            };
-            let mut failed = None;
+            // An answer that leaves somebody out is of nobody knows whom. Else nobody answers: neither would the next be told of.
+            let Some(standings) = answer.filter(|standings| standings.len() == batch.len()) else { break };
             for ((id, name), standing) in batch.iter().zip(standings) {
-                failed = self.take_standing(state, id, name, standing, asked).await.err().or(failed);
+                if !matches!(standing, Standing::Untold(_)) {
+                    told.insert(*id);
+                    failed = self.take_standing(state, id, name, standing, asked).await.err().or(failed);
+                }
             }
-            failed.map_or(Ok(()), Err)?;
         }
-        Ok(())
+        // Whom it could tell nothing of for too long is let in no more.
+        untold_for_long.retain(|id| !told.contains(id));
+        failed = self.lapse_stale(state, &untold_for_long, began).await.err().or(failed);
+        failed.map_or(Ok(()), Err)
     }
 
     /// What a realm says of a user comes into force, unless he was vouched for after `asked`, the turn in which it was asked.
@@ -200,6 +204,7 @@ impl Kernel {
                 }
                 Ok(())
             }
+            Standing::Untold(_) => Ok(()),
             Standing::Good(_) | Standing::Out(_) | Standing::Gone => {
                 self.lapse(state, &[*id], asked).await?;
                 // He is looked at again, as he may have an API key and come back.

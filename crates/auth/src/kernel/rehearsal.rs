@@ -1,11 +1,13 @@
 //! Logins that an operator plays through, to see what a realm's server says. Called by the operation `realm.test`. Must never
-//! let anybody in, change anything but the throttle's counters, or be a way to guess passwords that logins do not have.
+//! let anybody in, change anything but the throttle's counters, go on without end, or be a way to guess passwords that logins do
+//! not have.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Kernel;
 use crate::directory::RealmState;
+use crate::limits::MAX_REHEARSAL;
 use crate::login::Outcome;
 use crate::realm::{Rehearsal, RehearsedStep};
 use crate::reason::Reason;
@@ -28,16 +30,29 @@ impl Kernel {
         let Some(rehearsal) = state.realm.rehearsal() else { return Ok(None) };
         let busy = |_| Reason::RealmUnavailable(Cow::Borrowed("too many logins are rehearsed at once"));
         let _place = self.rehearsals.try_acquire().map_err(busy)?;
-        let Some(password) = password else { return Ok(Some(rehearsal.play(username, None).await)) };
+        let Some(password) = password else { return Ok(Some(play(rehearsal, username, None).await)) };
         let realm = state.record.name.as_str();
         let ticket = self.parts.throttle.admit(realm, username, client).await;
         let ticket = ticket.map_err(|retry_after| Reason::TooManyAttempts { retry_after })?;
-        let steps = rehearsal.play(username, Some(password)).await;
+        let steps = play(rehearsal, username, Some(password)).await;
         let is_to_blame = stopped_at(&steps).is_some() && !stops_without(rehearsal, username, &steps).await;
         let outcome = if is_to_blame { Outcome::Failure } else { Outcome::Void };
         self.write_attempts(ticket.settle(&outcome)).await?;
         Ok(Some(steps))
     }
+}
+
+/// Plays it through, for as long as it may take.
+async fn play(
+    rehearsal: &dyn Rehearsal,
+    username: &Username,
+    password: Option<&Password>,
+) -> Vec<RehearsedStep> {
+    let played = tokio::time::timeout(MAX_REHEARSAL, rehearsal.play(username, password)).await;
+    played.unwrap_or_else(|_| {
+        let (what, said) = ("play the login through".to_owned(), "it came to no end in time".to_owned());
+        vec![RehearsedStep { what, took: MAX_REHEARSAL, is_good: false, said }]
+    })
 }
 
 /// What could not be done, where a rehearsal did not come to its end.
@@ -48,6 +63,6 @@ fn stopped_at(steps: &[RehearsedStep]) -> Option<&str> {
 /// Whether it comes no further than `steps` without a password, either: then the password was not what stopped it. No server
 /// that is down, and no service account that is refused, counts as an attempt.
 async fn stops_without(rehearsal: &dyn Rehearsal, username: &Username, steps: &[RehearsedStep]) -> bool {
-    let without = rehearsal.play(username, None).await;
+    let without = play(rehearsal, username, None).await;
     stopped_at(&without) == stopped_at(steps)
 }

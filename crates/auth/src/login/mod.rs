@@ -12,5 +12,5 @@ pub(crate) use guesses::Guess;
 pub use guesses::Guesses;
 #[cfg(test)]
 pub(crate) use hand::Hand;
-pub(crate) use throttle::{Outcome, client_of};
+pub(crate) use throttle::{Outcome, Paused, client_of};
 pub use throttle::{Throttle, ThrottleLimits};

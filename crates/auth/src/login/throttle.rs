@@ -70,11 +70,15 @@ enum Refusal {
     Wait(Duration),
 }
 
+/// There were too many failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paused;
+
 /// How a look at a secret ended.
 pub(crate) enum Outcome {
     Success,
     Failure,
-    /// Nobody could look: it counts neither way.
+    /// It is not known yet, or nobody could look: it counts neither way.
     Void,
 }
 
@@ -167,10 +171,7 @@ impl Throttle {
         let user = user_key(realm, username);
         let by_address = address_key(address);
         let mut table = self.lock();
-        let known = table.counters.get(&user).is_some_and(|counter| {
-            counter.record.known.iter().any(|(a, seen)| *a == address && now.since(*seen) < ADDRESS_KNOWN)
-        });
-        let counted = if known { format!("{user} at {address}").into_boxed_str() } else { user.clone() };
+        let counted = table.counted(&user, address, now);
         // Nobody gets a counter before he gets a look: refused attempts cannot fill the table.
         let mut new = 0;
         for (key, limit) in [(&by_address, limits.attempts_per_address), (&counted, limits.attempts_per_user)]
@@ -186,6 +187,42 @@ impl Throttle {
             table.counter(key, now).in_flight += 1;
         }
         Ok(Ticket { throttle: self, user, counted, address, waited: false, settled: false })
+    }
+
+    /// Counts a look for `found` as well, whom the name that was typed is another name of: somebody with five names is not
+    /// guessed at five times as often. The address has its count by the ticket. Gives what must be on disk.
+    ///
+    /// # Errors
+    /// [`Paused`]: it is too late for him, and what the look found out is not to be told. That is looked at and counted at once,
+    /// so that parallel looks by all of his names find out no more than the limit.
+    pub(crate) fn count_found(
+        &self,
+        realm: &str,
+        found: &Username,
+        address: IpAddr,
+        outcome: &Outcome,
+    ) -> Result<Vec<AttemptRecord>, Paused> {
+        let now = self.clock.now();
+        let limits = **self.limits.load();
+        let (user, address) = (user_key(realm, found), client_of(address));
+        let mut table = self.lock();
+        let counted = table.counted(&user, address, now);
+        if let Some(counter) = table.counters.get_mut(&counted)
+            && let Err(Refusal::Wait(_)) = counter.may_look(limits.attempts_per_user, now, &limits)
+        {
+            return Err(Paused);
+        }
+        if matches!(outcome, Outcome::Void) {
+            return Ok(Vec::new());
+        }
+        let new = usize::from(!table.counters.contains_key(&counted));
+        table.make_room(new, now, &limits).map_err(|_| Paused)?;
+        let counter = table.counter(&counted, now);
+        if matches!(outcome, Outcome::Failure) {
+            counter.fail(limits.attempts_per_user, now, &limits);
+            return Ok(vec![counter.record.clone()]);
+        }
+        Ok(table.clear(&user, &counted, address, now))
     }
 
     /// Notes that `username`, whom `realm` does not know, logged in from `address` with a realm that was asked after it: he
@@ -267,28 +304,10 @@ impl Ticket<'_> {
             }
         }
         if matches!(outcome, Outcome::Success) {
-            changed.extend(self.clear(&mut table, now));
+            changed.extend(table.clear(&self.user, &self.counted, self.address, now));
         }
         drop(table);
         self.throttle.settled.notify_waiters();
-        changed
-    }
-
-    fn clear(&self, table: &mut Table, now: Moment) -> Vec<AttemptRecord> {
-        let mut changed = Vec::new();
-        if let Some(counter) = table.counters.get_mut(&self.counted)
-            && (counter.record.failures > 0 || counter.record.pauses > 0)
-        {
-            counter.record.failures = 0;
-            counter.record.pauses = 0;
-            changed.push(counter.record.clone());
-        }
-        if let Some(counter) = table.counters.get_mut(&self.user)
-            && counter.remember_address(self.address, now)
-        {
-            changed.retain(|record| record.key != counter.record.key);
-            changed.push(counter.record.clone());
-        }
         changed
     }
 }
@@ -367,6 +386,33 @@ impl Counter {
 }
 
 impl Table {
+    /// The key by which this user is counted from here: where he is known, he has a counter of his own.
+    fn counted(&self, user: &str, address: IpAddr, now: Moment) -> Box<str> {
+        let is_known = self.counters.get(user).is_some_and(|counter| {
+            counter.record.known.iter().any(|(a, seen)| *a == address && now.since(*seen) < ADDRESS_KNOWN)
+        });
+        if is_known { format!("{user} at {address}").into_boxed_str() } else { Box::from(user) }
+    }
+
+    /// He logged in from here: his failures are forgotten, and the address is not. Gives what changed.
+    fn clear(&mut self, user: &str, counted: &str, address: IpAddr, now: Moment) -> Vec<AttemptRecord> {
+        let mut changed = Vec::new();
+        if let Some(counter) = self.counters.get_mut(counted)
+            && (counter.record.failures > 0 || counter.record.pauses > 0)
+        {
+            counter.record.failures = 0;
+            counter.record.pauses = 0;
+            changed.push(counter.record.clone());
+        }
+        if let Some(counter) = self.counters.get_mut(user)
+            && counter.remember_address(address, now)
+        {
+            changed.retain(|record| record.key != counter.record.key);
+            changed.push(counter.record.clone());
+        }
+        changed
+    }
+
     /// The counter of `key`, new if there was none.
     fn counter(&mut self, key: &str, now: Moment) -> &mut Counter {
         self.counters.entry(Box::from(key)).or_insert_with(|| {

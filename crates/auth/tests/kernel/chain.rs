@@ -1,7 +1,7 @@
 //! Several realms that are asked one after the other: which verdict lets the next be asked, what counts as a failure, and what is
 //! remembered. The same name in two realms is two users.
 
-use auth::{EndReason, RealmChoice, Reason, Rejection, User};
+use auth::{EndReason, RealmChoice, Reason, Rejection, User, UserRecords};
 use testkit::suites::FakeRealm;
 
 use crate::house::{ATTEMPTS, HERE, House, PASSWORD, WINDOW, put};
@@ -350,4 +350,67 @@ async fn who_confirms_his_password_is_asked_by_his_own_realm() {
     let password = zeroize::Zeroizing::new(PASSWORD.to_owned());
     house.kernel.confirm(known.account(), password, HERE.parse().unwrap()).await.unwrap();
     assert_eq!(looks(&realms), [0, 2, 0]);
+}
+
+/// Who is verified by one of the realms and gets no further there.
+async fn verified_and_kept_out(records: UserRecords, shown: &str, place: usize) {
+    let house = House::new().await;
+    let realms = house.add_all(["a", "b", "c"]).await;
+    for realm in &realms[place..] {
+        realm.keep(records);
+        realm.put(shown, PASSWORD, true);
+    }
+    // Those after it would let him in.
+    let later = ["a", "b", "c"].into_iter().skip(place + 1);
+    house.make(later.map(|realm| put(user_of(realm, shown))).collect()).await;
+    let what = format!("{shown:?} in place {place}, {records:?}");
+    for _ in 0..ATTEMPTS {
+        let login = house.login_from(STRANGER, &all(), shown, PASSWORD, 1).await;
+        assert_eq!(login, Err(Reason::UnknownUser), "{what}");
+    }
+    let asked = [0, 1, 2].map(|number| if number <= place { ATTEMPTS as usize } else { 0 });
+    assert_eq!(looks(&realms), asked, "{what}: his password is no other realm's business");
+    assert_eq!(house.store.session_count(), 0, "{what}");
+    // It is a failure, of the realm that decided.
+    let paused = house.login_from(STRANGER, &all(), shown, PASSWORD, 1).await;
+    assert!(matches!(why(paused), Reason::TooManyAttempts { .. }), "{what}");
+    assert_eq!(looks(&realms)[place], ATTEMPTS as usize, "{what}");
+    let basic = house.basic_by(&all(), shown, PASSWORD).await;
+    assert!(matches!(why(basic), Reason::UnknownUser | Reason::TooManyAttempts { .. }), "{what}");
+    assert_eq!(looks(&realms)[(place + 1).min(2)..].iter().sum::<usize>(), asked[2], "{what}");
+}
+
+#[tokio::test]
+async fn who_is_verified_and_has_no_record_is_shown_to_no_other_realm() {
+    for place in 0..3 {
+        for records in [UserRecords::ByHand, UserRecords::WithPassword] {
+            verified_and_kept_out(records, "carol", place).await;
+        }
+        // A name that no record may have is no better.
+        verified_and_kept_out(UserRecords::AtFirstLogin, "ca\u{202e}rol", place).await;
+    }
+}
+
+#[tokio::test]
+async fn a_realm_that_is_switched_off_once_it_verified_him_was_the_last_to_be_asked() {
+    let (house, realms) = three(&[1]).await;
+    // Her first login there makes her record, if the realm is there then.
+    realms[0].keep(UserRecords::AtFirstLogin);
+    for realm in &realms {
+        realm.put("carol", PASSWORD, true);
+    }
+    house.make(vec![put(user_of("b", "carol"))]).await;
+    let house = std::sync::Arc::new(house);
+    realms[0].hold();
+    let login = tokio::spawn({
+        let house = std::sync::Arc::clone(&house);
+        async move { house.login_by(&all(), "carol", PASSWORD, 1).await }
+    });
+    while realms[0].looks() == 0 {
+        tokio::task::yield_now().await;
+    }
+    house.switch("a", false).await;
+    realms[0].release();
+    assert_eq!(why(login.await.unwrap()), Reason::RealmDisabled);
+    assert_eq!(looks(&realms), [1, 0, 0]);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use auth::trust::Authenticated;
 use auth::{
-    BearerText, Course, EndReason, LoginRequest, Opening, Origin, Presented, Reason, SessionId, SessionLimits,
-    SessionToken,
+    BearerText, Course, EndReason, LoginRequest, Opening, Origin, Presented, Reason, SessionId,
+    SessionLimits, SessionToken,
 };
 
 use crate::house::{HERE, House, IDLE, MAXIMUM, PASSWORD, ip, request, scope, with_password, with_session};
@@ -129,7 +129,10 @@ async fn its_own_end_and_the_tokens_idleness_end_nothing_else() {
     }
     assert_eq!(house.ask(with_bearer(Course::Keep)).await.err(), Some(Reason::InvalidToken));
     house.kernel.sweep().await.unwrap();
-    assert!(house.who(&other).await.is_ok(), "it is used, and the login that it counts from is no older than it may be");
+    assert!(
+        house.who(&other).await.is_ok(),
+        "it is used, and the login that it counts from is no older than it may be"
+    );
     assert_eq!(house.begin(MAXIMUM).await.err(), Some(Reason::InvalidToken));
 }
 

@@ -6,6 +6,7 @@
     reason = "all of it is test code; clippy sees only the `#[test]` functions as such"
 )]
 
+mod aliases;
 mod assertions;
 mod caps;
 mod chain;
@@ -20,6 +21,7 @@ mod exchange;
 mod first_logins;
 mod forgeries;
 mod generations;
+mod grants;
 mod house;
 mod keys;
 mod logins;
@@ -33,3 +35,4 @@ mod revocation;
 mod sessions;
 mod several;
 mod throttle;
+mod untold;

@@ -14,9 +14,9 @@ use crate::ends::Changes;
 use crate::house::{House, IDLE, PASSWORD, put, realms};
 use crate::several::{id_of, named, names, put_realm, record, why};
 
-const INTERVAL: Duration = Duration::from_secs(5 * 60);
-const STALENESS: Duration = Duration::from_secs(25 * 60);
-const MOMENT: Duration = Duration::from_millis(1);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(5 * 60);
+pub(crate) const STALENESS: Duration = Duration::from_secs(25 * 60);
+pub(crate) const MOMENT: Duration = Duration::from_millis(1);
 
 /// A realm that knows carol, whose users come with their first login, and that can be asked again.
 fn asked_again() -> FakeRealm {
@@ -29,7 +29,7 @@ fn asked_again() -> FakeRealm {
 }
 
 /// A house with such a realm, called `a`, in which carol has session 1.
-async fn with_carol() -> (Arc<House>, Arc<FakeRealm>) {
+pub(crate) async fn with_carol() -> (Arc<House>, Arc<FakeRealm>) {
     let house = House::new().await;
     let realm = house.add("a", asked_again()).await;
     house.enter("a", "carol", 1).await;
@@ -38,12 +38,12 @@ async fn with_carol() -> (Arc<House>, Arc<FakeRealm>) {
 }
 
 impl House {
-    async fn recheck(&self) -> Option<Duration> {
+    pub(crate) async fn recheck(&self) -> Option<Duration> {
         self.kernel.recheck().await.unwrap()
     }
 
     /// So many users of `a` with a session each.
-    async fn crowd(&self, realm: &FakeRealm, size: usize) {
+    pub(crate) async fn crowd(&self, realm: &FakeRealm, size: usize) {
         for number in 0..size {
             realm.put(&format!("user{number:03}"), PASSWORD, true);
             self.enter("a", &format!("user{number:03}"), 1_000 + number as u64).await;

@@ -480,3 +480,30 @@ fn contract_a_directory_is_a_realm_from_the_moment_that_it_is_made_over_the_api(
     assert_eq!(with_session(address, "GET", "/api/x", &token).status, 401);
     assert_eq!(as_admin(address, "GET", "/users?realm=acmeLDAP", ""), (200, json!([])));
 }
+
+#[test]
+fn case_24_a_row_that_is_taken_out_of_the_mapping_takes_its_role_away_at_once() {
+    let (backend, directory) = (Recorder::start(), directory());
+    let gateway = crate::common::gateway(&backend, "");
+    let address = gateway.address();
+    let mut config = config(&directory);
+    // Nobody is looked at again for as long as this takes.
+    config["recheck"] = json!("1h");
+    let realm = json!({ "name": "acmeLDAP", "realmType": "ldap", "config": config });
+    let (status, made) = as_admin(address, "POST", "/realm-configs", &realm.to_string());
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/realm-configs/{}", made["id"].as_str().unwrap());
+    let token = logged_in(address, "alice", ALICE);
+    assert_eq!(with_session(address, "GET", "/api/x", &token).status, 200);
+    for (mapping, status) in [
+        (json!([["another", "readonly"]]), 200),
+        (json!([["everybody", "search"]]), 403),
+        (json!([]), 403),
+        (json!([["everybody", "readonly"]]), 200),
+    ] {
+        config["groups"]["roleMapping"] = mapping;
+        let change = json!({ "config": config });
+        assert_eq!(as_admin(address, "PATCH", &path, &change.to_string()).0, 200);
+        assert_eq!(with_session(address, "GET", "/api/x", &token).status, status, "{change}");
+    }
+}

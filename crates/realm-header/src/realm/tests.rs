@@ -324,3 +324,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn groups_stand_for_the_roles_of_the_mapping_and_no_others() {
+    let grants = |realm: &HeaderRealm, role: &str| realm.grants(&RoleName::parse(role).unwrap());
+    for (role, is_granted) in [("admin", true), ("search", true), ("readonly", false), ("a", false)] {
+        assert_eq!(grants(&example(), role), is_granted, "{role}");
+    }
+    let without = realm(&json!({ "identityKey": "REMOTE_USER", "allowedIps": [LISTED] }));
+    assert!(!grants(&without, "admin"));
+}

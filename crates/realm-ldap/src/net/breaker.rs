@@ -1,6 +1,6 @@
 //! The circuit breaker of one server: after a failure it is left alone for a while, then tried once.
 //!
-//! Called by `servers.rs` before and after each attempt at a server. Must never wait, and never let more than one attempt at
+//! Called by `network.rs` and `server.rs` before and after each attempt at a server. Must never wait, and never let more than one attempt at
 //! a time through to a server that failed.
 
 use std::sync::atomic::{AtomicBool, Ordering};

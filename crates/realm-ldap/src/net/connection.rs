@@ -3,6 +3,7 @@
 //! Made by `server.rs`. Must never bind with an empty name or an empty password, follow a referral, or live on after it was
 //! dropped.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -66,6 +67,14 @@ pub(crate) struct Found {
     pub(crate) is_cut: bool,
     /// How the server ended it; success where it was cut.
     pub(crate) result: LdapResult,
+}
+
+impl<'a> Search<'a> {
+    /// Something easy of the same part of the directory: whether its base is there. A server whose database hangs does not
+    /// answer that, either.
+    fn easy(self) -> Self {
+        Self { scope: Scope::Base, filter: "(objectClass=*)", attributes: &["1.1"], most: 1, ..self }
+    }
 }
 
 impl Connection {
@@ -157,10 +166,36 @@ impl Connection {
     /// One search as the protocol knows it. The time limit is for the whole of it, and not, as ldap3's, for each entry.
     async fn ask(&self, search: Search<'_>, size: SearchSize, limit: Duration) -> Result<Found, Fault> {
         let _asking = self.line.ask();
-        let answered = tokio::time::timeout(limit, self.ask_patiently(search, size)).await;
-        let mut found = answered.map_err(|_| too_late("search", limit))??;
+        let mut asked = pin!(self.ask_patiently(search, size));
+        let answered = match tokio::time::timeout(limit / 2, &mut asked).await {
+            Ok(answered) => answered,
+            Err(_) => self.wait_on(asked, search.easy(), limit).await,
+        };
+        let mut found = answered?;
         found.result = able(found.result)?;
         Ok(found)
+    }
+
+    /// Waits for an answer that is half too late, and asks the server something easy meanwhile: one search that takes long, of
+    /// somebody's many groups perhaps, is not a server that does not answer.
+    async fn wait_on(
+        &self,
+        mut asked: Pin<&mut impl Future<Output = Result<Found, Fault>>>,
+        easy: Search<'_>,
+        limit: Duration,
+    ) -> Result<Found, Fault> {
+        let before = self.line.heard();
+        let waiting = async {
+            tokio::select! {
+                answered = &mut asked => answered,
+                _ = self.ask_patiently(easy, SearchSize::Limit(1)) => asked.await,
+            }
+        };
+        match tokio::time::timeout(limit - limit / 2, waiting).await {
+            Ok(answered) => answered,
+            Err(_) if self.line.heard() == before => Err(too_late("search", limit)),
+            Err(_) => Err(Fault::new(FaultKind::Slow, format!("one search took longer than {limit:?}"))),
+        }
     }
 
     async fn ask_patiently(&self, search: Search<'_>, size: SearchSize) -> Result<Found, Fault> {

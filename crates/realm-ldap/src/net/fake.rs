@@ -1,6 +1,6 @@
 //! A server that says whatever a test wants it to, byte by byte.
 //!
-//! Called by the tests of `net`. Must never be part of a build that ships.
+//! Called by the tests of `net` and of the realm. Must never be part of a build that ships.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// One element, its length in as few bytes as there can be.
-pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let digits = length.to_be_bytes();
     let digits = &digits[digits.iter().position(|digit| *digit != 0).unwrap_or(digits.len())..];
@@ -28,7 +28,7 @@ pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A message with these members.
-pub(super) fn message(members: &[u8]) -> Vec<u8> {
+pub(crate) fn message(members: &[u8]) -> Vec<u8> {
     element(0x30, members)
 }
 
@@ -37,17 +37,17 @@ fn answer(number: u16, tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// The answer to a bind.
-pub(super) fn bind_answer(number: u16, code: u8) -> Vec<u8> {
+pub(crate) fn bind_answer(number: u16, code: u8) -> Vec<u8> {
     answer(number, 0x61, &[0x0a, 1, code, 4, 0, 4, 0])
 }
 
 /// The end of a search.
-pub(super) fn end_of_search(number: u16, code: u8) -> Vec<u8> {
+pub(crate) fn end_of_search(number: u16, code: u8) -> Vec<u8> {
     answer(number, 0x65, &[0x0a, 1, code, 4, 0, 4, 0])
 }
 
 /// The end of a page, and where the next one begins.
-pub(super) fn end_of_page(number: u16, cookie: &[u8]) -> Vec<u8> {
+pub(crate) fn end_of_page(number: u16, cookie: &[u8]) -> Vec<u8> {
     let page = element(0x30, &[element(2, &[0]), element(4, cookie)].concat());
     let control = element(0x30, &[element(4, b"1.2.840.113556.1.4.319"), element(4, &page)].concat());
     let done = element(0x65, &[0x0a, 1, 0, 4, 0, 4, 0]);
@@ -55,7 +55,7 @@ pub(super) fn end_of_page(number: u16, cookie: &[u8]) -> Vec<u8> {
 }
 
 /// An entry that a search found.
-pub(super) fn entry(number: u16, name: &str, attributes: &[(&str, &[&[u8]])]) -> Vec<u8> {
+pub(crate) fn entry(number: u16, name: &str, attributes: &[(&str, &[&[u8]])]) -> Vec<u8> {
     let attributes: Vec<u8> = attributes
         .iter()
         .flat_map(|(description, values)| {
@@ -67,7 +67,7 @@ pub(super) fn entry(number: u16, name: &str, attributes: &[(&str, &[&[u8]])]) ->
 }
 
 /// The answer to a bind with sequences in sequences, the message itself being the first of so many levels.
-pub(super) fn nested(number: u16, levels: usize) -> Vec<u8> {
+pub(crate) fn nested(number: u16, levels: usize) -> Vec<u8> {
     // From the inside out, with lengths of four digits, so that it is done in one pass.
     const HEADER: usize = 6;
     let sequences = levels - 2;
@@ -80,25 +80,27 @@ pub(super) fn nested(number: u16, levels: usize) -> Vec<u8> {
 }
 
 /// A server on a port of its own. It hangs up when the value is dropped.
-pub(super) struct FakeServer {
-    pub(super) port: u16,
+pub(crate) struct FakeServer {
+    pub(crate) port: u16,
     requests: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 /// What a fake server answers to a request with this number: these bytes, and whether it hangs up then.
-pub(super) type Script = dyn Fn(u16, Asked) -> (Vec<u8>, bool) + Send + Sync;
+pub(crate) type Script = dyn Fn(u16, Asked) -> (Vec<u8>, bool) + Send + Sync;
 
 /// What it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     Bind,
     Search,
+    /// Whether an entry is there.
+    Easy,
 }
 
 impl FakeServer {
     /// Answers each request as the script says.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         script: impl Fn(u16, Asked) -> (Vec<u8>, bool) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -115,7 +117,7 @@ impl FakeServer {
     }
 
     /// Requests so far.
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }
@@ -154,16 +156,18 @@ async fn request(client: &mut (impl AsyncReadExt + Unpin)) -> Option<(u16, Asked
     let mut request = vec![0; length];
     client.read_exact(&mut request).await.ok()?;
     match request[..] {
-        [2, 1, low, kind, ..] => Some((u16::from(low), asked(kind)?)),
-        [2, 2, high, low, kind, ..] => Some((u16::from_be_bytes([high, low]), asked(kind)?)),
+        [2, 1, low, ref operation @ ..] => Some((u16::from(low), asked(operation)?)),
+        [2, 2, high, low, ref operation @ ..] => Some((u16::from_be_bytes([high, low]), asked(operation)?)),
         _ => None,
     }
 }
 
-fn asked(kind: u8) -> Option<Asked> {
-    match kind {
-        0x60 => Some(Asked::Bind),
-        0x63 => Some(Asked::Search),
+fn asked(operation: &[u8]) -> Option<Asked> {
+    match *operation {
+        [0x60, ..] => Some(Asked::Bind),
+        // For no attributes, which come last.
+        [0x63, .., 4, 3, b'1', b'.', b'1'] => Some(Asked::Easy),
+        [0x63, ..] => Some(Asked::Search),
         _ => None,
     }
 }

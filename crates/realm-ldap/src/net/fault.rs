@@ -1,10 +1,13 @@
 //! Why a server could not be asked: for the log, without secrets.
 //!
-//! Made by `transport.rs`, `relay.rs` and `connection.rs`, judged by `network.rs`. Must never hold what was sent.
+//! Made by `transport.rs`, `relay.rs` and `connection.rs`, judged by `network.rs`. Must never hold what was sent, or blame a
+//! server for what somebody made of his own entry.
 
 use std::fmt;
 
 use ldap3::LdapError;
+
+use super::untold::Cause;
 
 /// Why one server could not be asked, in words for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) enum FaultKind {
     Broken,
     /// The answer did not come in time.
     TooLate,
+    /// The answer to this search did not come in time, though the server answers others.
+    Slow,
     /// The server said what no server says.
     Improper,
     /// It said more than anybody wants to hear.
@@ -42,10 +47,31 @@ impl Fault {
         matches!(self.kind, FaultKind::Broken | FaultKind::TooLarge)
     }
 
-    /// Whether the server is to be left alone for a while. Too large can be the entry of somebody who made it so: that must not
-    /// keep others out.
+    /// The same, where the server answered others meanwhile what this is about.
+    pub(crate) fn though_others_were_answered(self) -> Self {
+        match self.kind {
+            FaultKind::TooLate => Self { kind: FaultKind::Slow, ..self },
+            _ => self,
+        }
+    }
+
+    /// Whether the server is to be left alone for a while. Too large can be the entry of somebody who made it so, and what is
+    /// asked of somebody's many groups can take long: that must not keep others out.
     pub(crate) fn is_of_server(&self) -> bool {
-        self.kind != FaultKind::TooLarge
+        self.cause() == Cause::Server
+    }
+
+    /// Whose fault it is.
+    pub(crate) fn cause(&self) -> Cause {
+        match self.kind {
+            FaultKind::TooLarge => Cause::Excess,
+            FaultKind::Slow => Cause::User,
+            FaultKind::NotReached
+            | FaultKind::Broken
+            | FaultKind::TooLate
+            | FaultKind::Improper
+            | FaultKind::Declined => Cause::Server,
+        }
     }
 
     /// Before anything was asked.

@@ -6,7 +6,7 @@ mod breaker;
 mod connection;
 mod entry;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod fault;
 mod gate;
 mod idle;
@@ -19,6 +19,7 @@ mod start_tls;
 mod tests;
 pub(crate) mod transport;
 mod trust;
+mod untold;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub(crate) use fault::Fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use inspection::{Improper, Inspection, MAX_ELEMENTS, MAX_MESSAGE_BYTES, MAX_NESTING};
 pub(crate) use network::{Bound, Network};
+pub(crate) use untold::{Cause, Untold};
 
 /// How long a server is left alone after it failed.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -16,8 +16,9 @@ use super::breaker::Admission;
 use super::connection::{Connection, Found, Search};
 use super::fault::Fault;
 use super::gate::Gate;
-use super::server::{Means, Server};
+use super::server::{Company, Means, Server};
 use super::trust::Trust;
+use super::untold::{Cause, Untold};
 use super::{IDLE_LOOK, LEAST_SEARCHES, MOST_ANONYMOUS_SEARCHES, SEARCHES_PER_BIND};
 use crate::limits::WAITING_PER_CONNECTION;
 use crate::settings::Settings;
@@ -45,10 +46,11 @@ pub(crate) struct Bound<'a> {
 }
 
 /// What the servers said on the way.
-#[derive(Default)]
 struct Attempts {
     next: usize,
     faults: Vec<String>,
+    /// What those faults lie in.
+    cause: Cause,
 }
 
 impl Network {
@@ -91,7 +93,7 @@ impl Network {
         }
         let busy = |_| unavailable(format!("all {} connections are busy", self.settings.pool_size));
         let place = self.binds.pass().await.map_err(busy)?;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new();
         while let Some((server, admission)) = attempts.next(self) {
             match self.bind_at(server, name, password).await {
                 Ok((connection, result)) => {
@@ -102,7 +104,7 @@ impl Network {
                 Err(fault) => attempts.note(server, &admission, &fault, self.clock.now()),
             }
         }
-        Err(attempts.unavailability())
+        Err(attempts.untold().into())
     }
 
     /// On one server: once more where a connection that had waited turns out to be dead.
@@ -114,11 +116,11 @@ impl Network {
     ) -> Result<(Connection, LdapResult), Fault> {
         let limit = self.settings.timeout;
         let reached = server.for_bind(&self.means(), true).await?;
-        match reached.connection.bind(name, password, limit).await {
+        match server.bind(&reached.connection, name, password, limit).await {
             Err(fault) if fault.is_broken() && reached.is_reused => {
                 server.idle.clear();
                 let reached = server.for_bind(&self.means(), false).await?;
-                let result = reached.connection.bind(name, password, limit).await?;
+                let result = server.bind(&reached.connection, name, password, limit).await?;
                 Ok((reached.connection, result))
             }
             answered => answered.map(|result| (reached.connection, result)),
@@ -128,13 +130,26 @@ impl Network {
     /// Searches as the service account, on the first server that answers.
     ///
     /// # Errors
-    /// [`Unavailability`]: none does, or too much is searched already.
-    pub(crate) async fn search(self: &Arc<Self>, search: Search<'_>) -> Result<Found, Unavailability> {
-        let busy = |_| unavailable("too many searches wait already".to_owned());
+    /// [`Untold`]: none does, or too much is searched already.
+    pub(crate) async fn search(self: &Arc<Self>, search: Search<'_>) -> Result<Found, Untold> {
+        self.search_in(search, Company::Others).await
+    }
+
+    /// Searches as the service account, over a connection on which nobody else searches at the time: an answer that is too large
+    /// is the answer to this search. One search at a time.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) async fn search_apart(self: &Arc<Self>, search: Search<'_>) -> Result<Found, Untold> {
+        self.search_in(search, Company::Nobody).await
+    }
+
+    async fn search_in(self: &Arc<Self>, search: Search<'_>, company: Company) -> Result<Found, Untold> {
+        let busy = |_| Untold::new(Cause::Server, unavailable("too many searches wait already".to_owned()));
         let _place = self.searches.pass().await.map_err(busy)?;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new();
         while let Some((server, admission)) = attempts.next(self) {
-            match self.search_at(server, &admission, search).await {
+            match self.search_at(server, &admission, search, company).await {
                 Ok(found) => {
                     admission.succeed();
                     self.look_after();
@@ -143,27 +158,39 @@ impl Network {
                 Err(fault) => attempts.note(server, &admission, &fault, self.clock.now()),
             }
         }
-        Err(attempts.unavailability())
+        Err(attempts.untold())
     }
 
+    /// On one server: once more where a connection that had waited turns out to be dead.
     async fn search_at(
         &self,
         server: &Server,
         admission: &Admission<'_>,
         search: Search<'_>,
+        company: Company,
     ) -> Result<Found, Fault> {
-        let limit = self.settings.timeout;
-        let mut reached = server.for_search(&self.means(), admission).await?;
-        let mut answered = reached.connection.search(search, limit).await;
-        if answered.as_ref().is_err_and(Fault::is_broken) && reached.is_reused {
-            reached.connection.give_up();
-            reached = server.for_search(&self.means(), admission).await?;
-            answered = reached.connection.search(search, limit).await;
-        }
-        if answered.is_err() {
-            reached.connection.give_up();
+        let (answered, is_reused) = self.search_once(server, admission, search, company).await?;
+        if is_reused && answered.as_ref().is_err_and(Fault::is_broken) {
+            return self.search_once(server, admission, search, company).await?.0;
         }
         answered
+    }
+
+    /// What it came to, and whether the connection was there before. Without an answer nobody uses the connection any more.
+    async fn search_once(
+        &self,
+        server: &Server,
+        admission: &Admission<'_>,
+        search: Search<'_>,
+        company: Company,
+    ) -> Result<(Result<Found, Fault>, bool), Fault> {
+        let reserved = server.for_search(&self.means(), admission, company).await?;
+        let connection = &reserved.reached.connection;
+        let answered = connection.search(search, self.settings.timeout).await;
+        if answered.is_err() {
+            connection.give_up();
+        }
+        Ok((answered, reserved.reached.is_reused))
     }
 
     fn means(&self) -> Means<'_> {
@@ -198,6 +225,10 @@ async fn look_for_idle(network: Weak<Network>) {
 }
 
 impl Attempts {
+    fn new() -> Self {
+        Self { next: 0, faults: Vec::new(), cause: Cause::Server }
+    }
+
     /// The next server that may be asked.
     fn next<'n>(&mut self, network: &'n Network) -> Option<(&'n Server, Admission<'n>)> {
         while let Some(server) = network.servers.get(self.next) {
@@ -214,11 +245,12 @@ impl Attempts {
         if fault.is_of_server() {
             admission.fail(now);
         }
+        self.cause = self.cause.max(fault.cause());
         self.faults.push(format!("{}: {fault}", server.address));
     }
 
-    fn unavailability(self) -> Unavailability {
-        unavailable(self.faults.join("; "))
+    fn untold(self) -> Untold {
+        Untold::new(self.cause, unavailable(self.faults.join("; ")))
     }
 }
 
@@ -229,18 +261,30 @@ impl Bound<'_> {
         self.network.look_after();
     }
 
+    /// Binds as somebody else, or by another name, on the same connection: whoever was bound is not any more, whatever the answer.
+    ///
+    /// # Errors
+    /// [`Unavailability`]: the server did not answer.
+    pub(crate) async fn bind(&self, name: &str, password: &str) -> Result<LdapResult, Unavailability> {
+        let limit = self.network.settings.timeout;
+        let answered = self.server.bind(&self.connection, name, password, limit).await;
+        answered.map_err(|fault| self.failed(&fault))
+    }
+
     /// Searches as who is bound.
     ///
     /// # Errors
     /// [`Unavailability`]: the server did not answer.
     pub(crate) async fn search(&self, search: Search<'_>) -> Result<Found, Unavailability> {
-        let answered = self.connection.search(search, self.network.settings.timeout).await;
-        answered.map_err(|fault| {
-            if fault.is_of_server() {
-                self.admission.fail(self.network.clock.now());
-            }
-            unavailable(format!("{}: {fault}", self.server.address))
-        })
+        let limit = self.network.settings.timeout;
+        self.connection.search(search, limit).await.map_err(|fault| self.failed(&fault))
+    }
+
+    fn failed(&self, fault: &Fault) -> Unavailability {
+        if fault.is_of_server() {
+            self.admission.fail(self.network.clock.now());
+        }
+        unavailable(format!("{}: {fault}", self.server.address))
     }
 }
 

@@ -23,6 +23,8 @@ const REQUEST_PIECE_BYTES: usize = 2 * 1024;
 pub(super) struct Line {
     /// Binds and searches that are under way.
     asking: AtomicUsize,
+    /// Pieces of the server's so far.
+    heard: AtomicUsize,
     fault: OnceLock<Improper>,
 }
 
@@ -55,6 +57,11 @@ impl Line {
         })
     }
 
+    /// How often the server said something that it may say.
+    pub(super) fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     fn is_quiet(&self) -> bool {
         self.asking.load(Ordering::Relaxed) == 0
     }
@@ -84,6 +91,7 @@ async fn pass_answers(mut server: impl AsyncRead + Unpin, mut reader: impl Async
             let _is_first = line.fault.set(improper);
             return;
         }
+        line.heard.fetch_add(1, Ordering::Relaxed);
         if reader.write_all(&piece[..length]).await.is_err() {
             return;
         }

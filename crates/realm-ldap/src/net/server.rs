@@ -3,11 +3,13 @@
 //! Called by `network.rs`. Must never give a connection of somebody's bind to a search, or the other way round.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use auth::{Clock, Moment, Unavailability};
+use ldap3::LdapResult;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::breaker::{Admission, Breaker};
 use super::connection::Connection;
@@ -27,7 +29,20 @@ pub(super) struct Server {
     /// Connections for binds that nobody uses now.
     pub(super) idle: Idle,
     searching: [Mutex<Option<Shared>>; SEARCH_CONNECTIONS],
+    /// The connection for one search at a time.
+    apart: Mutex<Option<Shared>>,
     next: AtomicUsize,
+    /// Users' binds that it answered.
+    binds: AtomicU64,
+}
+
+/// Who else searches over a connection of the service account at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Whoever comes.
+    Others,
+    /// Nobody: what comes back is the answer to this search.
+    Nobody,
 }
 
 /// A connection that several search over at a time.
@@ -42,6 +57,13 @@ struct Shared {
 pub(super) struct Reached<C> {
     pub(super) connection: C,
     pub(super) is_reused: bool,
+}
+
+/// A connection to search over, for as long as this lives.
+pub(super) struct Reserved<'s> {
+    pub(super) reached: Reached<Arc<Connection>>,
+    /// Keeps others away.
+    _alone: Option<MutexGuard<'s, Option<Shared>>>,
 }
 
 /// What one needs to connect.
@@ -59,7 +81,9 @@ impl Server {
             breaker: Breaker::default(),
             idle: Idle::default(),
             searching: Default::default(),
+            apart: Mutex::default(),
             next: AtomicUsize::new(0),
+            binds: AtomicU64::new(0),
         }
     }
 
@@ -77,16 +101,56 @@ impl Server {
         Ok(Reached { connection, is_reused: false })
     }
 
+    /// A user's bind. One that takes long while others' are answered is his own fault, who may have chosen how costly the hash of
+    /// his password is.
+    pub(super) async fn bind(
+        &self,
+        connection: &Connection,
+        name: &str,
+        password: &str,
+        limit: Duration,
+    ) -> Result<LdapResult, Fault> {
+        let before = self.binds.load(Ordering::Relaxed);
+        let answered = connection.bind(name, password, limit).await;
+        match answered {
+            Ok(_) => {
+                self.binds.fetch_add(1, Ordering::Relaxed);
+                answered
+            }
+            Err(fault) if self.binds.load(Ordering::Relaxed) != before => {
+                Err(fault.though_others_were_answered())
+            }
+            Err(_) => answered,
+        }
+    }
+
     /// A connection of the service account. Who comes while it is being made waits for it, and does not try again what just
     /// failed.
     pub(super) async fn for_search(
         &self,
         means: &Means<'_>,
         admission: &Admission<'_>,
+        company: Company,
+    ) -> Result<Reserved<'_>, Fault> {
+        let place = match company {
+            Company::Others => {
+                &self.searching[self.next.fetch_add(1, Ordering::Relaxed) % SEARCH_CONNECTIONS]
+            }
+            Company::Nobody => &self.apart,
+        };
+        let mut held = place.lock().await;
+        let reached = self.fill(&mut held, means, admission).await?;
+        Ok(Reserved { reached, _alone: (company == Company::Nobody).then_some(held) })
+    }
+
+    /// The connection that is held there, or a new one.
+    async fn fill(
+        &self,
+        shared: &mut Option<Shared>,
+        means: &Means<'_>,
+        admission: &Admission<'_>,
     ) -> Result<Reached<Arc<Connection>>, Fault> {
         let now = means.clock.now();
-        let place = self.next.fetch_add(1, Ordering::Relaxed) % SEARCH_CONNECTIONS;
-        let mut shared = self.searching[place].lock().await;
         if let Some(held) = shared.as_mut().filter(|held| !held.connection.has_ended()) {
             held.used = now;
             return Ok(Reached { connection: Arc::clone(&held.connection), is_reused: true });
@@ -113,7 +177,7 @@ impl Server {
     /// Closes what nobody used for long; whether anything is left.
     pub(super) fn close_idle(&self, now: Moment) -> bool {
         let mut is_left = self.idle.close_unused(now);
-        for place in &self.searching {
+        for place in self.searching.iter().chain([&self.apart]) {
             match place.try_lock() {
                 Ok(mut shared) => {
                     if shared
@@ -124,7 +188,7 @@ impl Server {
                     }
                     is_left |= shared.is_some();
                 }
-                // Somebody is connecting.
+                // Somebody is connecting, or alone on it.
                 Err(_) => is_left = true,
             }
         }
@@ -132,16 +196,13 @@ impl Server {
     }
 }
 
-async fn within<T>(
-    limit: std::time::Duration,
-    attempt: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+async fn within<T>(limit: Duration, attempt: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let too_late = || Fault::new(FaultKind::TooLate, format!("no connection within {limit:?}"));
     tokio::time::timeout(limit, attempt).await.map_err(|_| too_late())?
 }
 
 async fn connect(address: &settings::Server, means: &Means<'_>) -> Result<Connection, Fault> {
-    let stream = reach(&resolve(address).await?).await?;
+    let stream = reach(&resolve(address).await?, means.settings.connect_timeout).await?;
     let secured = secure(stream, address, means.settings.transport, means.trust).await?;
     Ok(Connection::over(secured, means.office))
 }

@@ -1,7 +1,9 @@
 //! The network against a real server, where only its insides show what it does.
 
+mod addresses;
 mod bounds;
 mod hostile;
+mod patience;
 mod secured;
 
 use std::net::Ipv4Addr;
@@ -45,7 +47,7 @@ fn network(port: u16, clock: &Arc<FixedClock>) -> Arc<Network> {
 
 /// A connection in clear, without a network around it.
 async fn connection(port: u16) -> Connection {
-    let stream = transport::reach(&[(Ipv4Addr::LOCALHOST, port).into()]).await.unwrap();
+    let stream = transport::reach(&[(Ipv4Addr::LOCALHOST, port).into()], LIMIT).await.unwrap();
     let server = settings::Server { host: "127.0.0.1".into(), port };
     let plain = settings::Transport::Plain;
     let secured = transport::secure(stream, &server, plain, &Trust::new(None)).await.unwrap();
@@ -100,6 +102,24 @@ async fn connections_that_nobody_uses_are_closed() {
     assert!(!network.close_idle());
     assert_eq!(line.accepted(), 3, "one for binds, and each of two for searches");
     use_it(&network).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_for_one_search_at_a_time() {
+    let slapd = slapd();
+    let line = Slow::before(slapd.port(), Duration::ZERO);
+    let clock = Arc::new(FixedClock::new());
+    let network = network(line.port(), &clock);
+    let apart = || network.search_apart(for_alice());
+    let (first, second, third) = tokio::join!(apart(), apart(), apart());
+    for found in [first, second, third] {
+        assert_eq!(found.unwrap().entries.len(), 1);
+    }
+    use_it(&network).await;
+    assert_eq!(line.accepted(), 3, "that one, one of those for searches, and one for binds");
+    clock.advance(IDLE_KEPT);
+    assert!(!network.close_idle());
+    until(|| line.open() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,12 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -19,6 +21,9 @@ use crate::settings::{Server, Transport};
 
 /// What ldap3 is told to be connected to. It has the socket already.
 const NOWHERE: &str = "ldapi:///";
+
+/// The longest that one address is tried alone (RFC 8305 section 8).
+const LONGEST_HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection that is secured as the settings ask, and nobody drives yet.
 pub(crate) struct Secured {
@@ -49,12 +54,36 @@ pub(crate) async fn resolve(server: &Server) -> Result<Vec<SocketAddr>, Fault> {
     Ok(addresses)
 }
 
-/// TCP to the first of the addresses that takes it.
-pub(crate) async fn reach(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
-    let stream = TcpStream::connect(addresses).await.map_err(|error| not_reached(&error.to_string()))?;
-    // Every request is one write, and somebody waits for its answer.
-    stream.set_nodelay(true).map_err(|error| not_reached(&error.to_string()))?;
-    Ok(stream)
+/// TCP to the first of the addresses that takes it, where all of it may take so long. An address that does not answer holds
+/// nobody up for longer than its head start, and may still be the one (RFC 8305 section 5).
+pub(crate) async fn reach(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Fault> {
+    let head_start = head_start(addresses.len(), limit);
+    let mut untried = addresses.iter().copied();
+    let mut attempts = JoinSet::new();
+    let mut fault = not_reached("its name has no address");
+    loop {
+        let has_begun = untried.next().map(|address| attempts.spawn(TcpStream::connect(address))).is_some();
+        tokio::select! {
+            ended = attempts.join_next() => match ended {
+                Some(Ok(Ok(stream))) => {
+                    // Every request is one write, and somebody waits for its answer.
+                    stream.set_nodelay(true).map_err(|error| not_reached(&error.to_string()))?;
+                    return Ok(stream);
+                }
+                Some(Ok(Err(error))) => fault = not_reached(&error.to_string()),
+                Some(Err(error)) => fault = not_reached(&error.to_string()),
+                None => return Err(fault),
+            },
+            () = tokio::time::sleep(head_start), if has_begun => {}
+        }
+    }
+}
+
+/// How long one of so many addresses is tried before the next is tried as well: half of the time is left when the last one's
+/// turn comes.
+pub(super) fn head_start(addresses: usize, limit: Duration) -> Duration {
+    let addresses = u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
+    LONGEST_HEAD_START.min(limit / 2 / addresses)
 }
 
 /// TLS over it, as the settings ask.

@@ -1,7 +1,7 @@
 //! The groups of a user, and the groups that those are in.
 //!
 //! Called by `login.rs`, `look.rs` and `rehearsal.rs`. Must never leave a group out silently: too many, or one that cannot be
-//! asked for, is `Unavailable`; and never go round in circles.
+//! asked for, is [`Untold`]; and never go round in circles.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use auth::{Pending, Unavailability};
 
 use super::Core;
-use super::reader::{Read, Reader, no_base, scope, unavailable};
+use super::reader::{Read, Reader, excess, no_base, of_nobody, scope, unavailable};
 use super::together::together;
 use crate::limits::{MAX_GROUP_LEVELS, MAX_GROUPS};
-use crate::net::{Entry, Search};
+use crate::net::{Entry, Search, Untold};
 use crate::settings::{GroupSearch, GroupSource};
 use crate::words::mapping::Group;
 
@@ -30,14 +30,31 @@ const BATCH: usize = 32;
 pub(super) struct Parents(Mutex<HashMap<Box<str>, Vec<Group>>>);
 
 impl Core {
-    /// All groups of the user of this entry. With `parents`, what is found of the groups' groups is kept there.
+    /// All groups of the user of this entry.
+    ///
+    /// # Errors
+    /// [`Unavailability`]: nobody can tell all of them.
     pub(super) async fn groups_of(
         &self,
         reader: Reader<'_>,
         entry: &Entry,
         name: &str,
-        parents: Option<&Parents>,
     ) -> Result<Vec<Group>, Unavailability> {
+        Ok(self.groups_among(reader, entry, name, None).await?)
+    }
+
+    /// All groups of the user of this entry, who is one of several. With `parents`, what is found of the groups' groups is kept
+    /// there.
+    ///
+    /// # Errors
+    /// [`Untold`]: nobody can tell all of them, and whether that is about him.
+    pub(super) async fn groups_among(
+        &self,
+        reader: Reader<'_>,
+        entry: &Entry,
+        name: &str,
+        parents: Option<&Parents>,
+    ) -> Result<Vec<Group>, Untold> {
         let direct = match &self.settings().groups.source {
             GroupSource::Nowhere => return Ok(Vec::new()),
             GroupSource::MemberOf { attribute } => self.member_of(reader, entry, attribute).await?,
@@ -61,21 +78,28 @@ impl Core {
         reader: Reader<'_>,
         entry: &Entry,
         attribute: &str,
-    ) -> Result<Vec<Group>, Unavailability> {
+    ) -> Result<Vec<Group>, Untold> {
         let name_attribute = &self.settings().groups.name_attribute;
         let group = |dn: &str| Group::of_dn(dn, name_attribute);
         let mut groups: Vec<_> = entry.values(attribute).map(group).collect();
         let mut part = entry.clone();
+        let mut begins = 0;
         while let Some(range) = part.range(attribute) {
+            let before = groups.len();
             groups.extend(range.values().map(group));
             let Some(next) = range.next else { break };
             if groups.len() > MAX_GROUPS {
                 return Err(too_many());
             }
+            // Else a server could go on like that for ever.
+            if next <= begins || groups.len() == before {
+                return Err(unavailable(format!("{WHAT}: the server repeats a part of {attribute}")).into());
+            }
+            begins = next;
             let wanted = format!("{attribute};range={next}-*");
             match reader.read_one(WHAT, &entry.name, ANYTHING, &[&wanted]).await? {
                 Read::Entries(mut entries) if !entries.is_empty() => part = entries.swap_remove(0),
-                _ => return Err(unavailable(format!("{WHAT}: {} vanished meanwhile", entry.name))),
+                _ => return Err(unavailable(format!("{WHAT}: {} vanished meanwhile", entry.name)).into()),
             }
         }
         Ok(groups)
@@ -86,7 +110,7 @@ impl Core {
         reader: Reader<'_>,
         search: &GroupSearch,
         filter: &str,
-    ) -> Result<Vec<Group>, Unavailability> {
+    ) -> Result<Vec<Group>, Untold> {
         let name_attribute = &*self.settings().groups.name_attribute;
         let asked = Search {
             base: &search.base,
@@ -101,8 +125,8 @@ impl Core {
                 .map(|entry| Group::found(&entry.name, entry.values(name_attribute).map(str::to_owned)))
                 .collect()),
             Read::TooMany => Err(too_many()),
-            Read::Hidden => Err(no_base(WHAT, &search.base)),
-            Read::Forbidden(why) => Err(why),
+            Read::Hidden => Err(of_nobody(no_base(WHAT, &search.base))),
+            Read::Forbidden(why) => Err(of_nobody(why)),
         }
     }
 
@@ -112,7 +136,7 @@ impl Core {
         reader: Reader<'_>,
         direct: Vec<Group>,
         parents: Option<&Parents>,
-    ) -> Result<Vec<Group>, Unavailability> {
+    ) -> Result<Vec<Group>, Untold> {
         let mut seen: HashSet<Box<str>> = HashSet::new();
         let mut all: Vec<Group> = Vec::new();
         let mut level: Vec<Group> =
@@ -131,7 +155,7 @@ impl Core {
         if level.is_empty() {
             return Ok(all);
         }
-        Err(unavailable(format!("groups are more than {MAX_GROUP_LEVELS} levels within each other")))
+        Err(excess(format!("groups are more than {MAX_GROUP_LEVELS} levels within each other")))
     }
 
     /// The groups right above these.
@@ -140,7 +164,7 @@ impl Core {
         reader: Reader<'_>,
         level: &[Group],
         parents: Option<&Parents>,
-    ) -> Result<Vec<Group>, Unavailability> {
+    ) -> Result<Vec<Group>, Untold> {
         let mut above = Vec::new();
         if let (GroupSource::Search(search), None) = (&self.settings().groups.source, parents) {
             if !search.filter.has_member() {
@@ -166,7 +190,7 @@ impl Core {
         Ok(above)
     }
 
-    async fn above_one(&self, reader: Reader<'_>, group: &Group) -> Result<Vec<Group>, Unavailability> {
+    async fn above_one(&self, reader: Reader<'_>, group: &Group) -> Result<Vec<Group>, Untold> {
         match &self.settings().groups.source {
             GroupSource::Nowhere => Ok(Vec::new()),
             GroupSource::Search(search) if !search.filter.has_member() => Ok(Vec::new()),
@@ -182,7 +206,7 @@ impl Core {
                     // A group that is gone, or that whoever reads must not know: it is one, and nobody can say more.
                     Read::Hidden => Ok(Vec::new()),
                     Read::Forbidden(_) if reader.is_himself() => Ok(Vec::new()),
-                    Read::Forbidden(why) => Err(why),
+                    Read::Forbidden(why) => Err(why.into()),
                     Read::TooMany => Err(too_many()),
                 }
             }
@@ -195,8 +219,8 @@ impl Parents {
     async fn of(
         &self,
         group: &Group,
-        asked: impl Future<Output = Result<Vec<Group>, Unavailability>>,
-    ) -> Result<Vec<Group>, Unavailability> {
+        asked: impl Future<Output = Result<Vec<Group>, Untold>>,
+    ) -> Result<Vec<Group>, Untold> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(group.key()).cloned();
         if let Some(known) = known {
             return Ok(known);
@@ -214,6 +238,9 @@ fn member_filter(search: &GroupSearch, group: &Group) -> String {
     search.filter.fill(group.dn(), group.dn())
 }
 
-fn too_many() -> Unavailability {
-    unavailable(format!("a user with more than {MAX_GROUPS} groups"))
+fn too_many() -> Untold {
+    excess(format!("a user with more than {MAX_GROUPS} groups"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,16 @@
 //! One login: whose entry it is, whether the password is his, and what the directory says of him.
 //!
-//! Called by `mod.rs`, on the office's runtime. Must never bind before exactly one entry was found, tell an unknown name by the
-//! time that it takes, or ask for the account's state before the password was right.
+//! Called by `mod.rs`, on the office's runtime. Must never let anybody in as the user of an entry that his password is not for, tell
+//! an unknown name by the time that it takes, or ask for the account's state before the password was right.
 
 use auth::{Rejection, Unavailability, Username, Verdict, Verified};
 
 use super::Core;
-use super::account::{attributes_of, is_called, is_expired, username_of};
+use super::account::{Name, attributes_of, has_one_spelling, is_called, is_expired, name_of};
 use super::reader::{Read, Reader, no_base, scope, unavailable};
-use crate::net::{Entry, Search};
+use crate::net::{self, Entry, Search};
 use crate::settings::{LoginWay, UserSearch};
+use crate::words::template::DnTemplate;
 use crate::words::verdicts::{Bound, Origin, judge_bind};
 
 /// What a search for a user is called in the log.
@@ -34,17 +35,7 @@ impl Core {
         }
         match &self.settings().login.way {
             LoginWay::Search(search) => self.by_search(search, username, password).await,
-            LoginWay::Template(template) => {
-                let dn = template.fill(username.canonical());
-                self.directly(&dn, Place::Named(&dn), username, password).await
-            }
-            LoginWay::Principal(template, search) => match template.fill(username.canonical()) {
-                None => Ok(Verdict::NotMine),
-                Some(name) => {
-                    let place = search.as_ref().map_or(Place::Nowhere, Place::Below);
-                    self.directly(&name, place, username, password).await
-                }
-            },
+            LoginWay::Template(_) | LoginWay::Principal(..) => self.directly(username, password).await,
         }
     }
 
@@ -65,8 +56,14 @@ impl Core {
         bound.release();
         match (found, judge_bind(&answer, Origin::Search)) {
             (None, _) => Ok(Verdict::NotMine),
-            (Some(entry), Bound::In) => self.admit(reader, &entry).await,
-            (Some(_), refused) => told(refused),
+            (Some(entry), Bound::In) => self.admit(reader, &entry, username).await,
+            // Of several names that are his, each is as good a place to guess at.
+            (Some(entry), refused) => match (told(refused)?, name_of(&entry, self.settings())) {
+                (Verdict::Rejected(why), Name::One(name)) if name != *username => {
+                    Ok(Verdict::RejectedAs(name, why))
+                }
+                (verdict, _) => Ok(verdict),
+            },
         }
     }
 
@@ -96,64 +93,109 @@ impl Core {
         }
     }
 
-    /// Binds as him, and reads his entry then: by the service account where there is one, else as himself.
-    async fn directly(
-        &self,
-        name: &str,
-        place: Place<'_>,
-        username: &Username,
-        password: &str,
-    ) -> Result<Verdict, Unavailability> {
-        let (bound, answer) = self.network.bind(name, password).await?;
-        let judged = judge_bind(&answer, Origin::Template);
-        if judged != Bound::In {
-            bound.release();
-            return told(judged);
+    /// Binds by a name that is made of the one that he typed, and looks then whose that is.
+    async fn directly(&self, username: &Username, password: &str) -> Result<Verdict, Unavailability> {
+        // A name of another domain, for one.
+        let Some(his) = self.name_of_bind(username.canonical()) else { return Ok(Verdict::NotMine) };
+        let is_askable = has_one_spelling(username, self.settings().directory);
+        // To a server another spelling of a name is the same, to the counter of failures it is not: it is as good as unknown.
+        let name = if is_askable { Some(his) } else { self.name_of_bind(&nobody()?) };
+        let (bound, answer) = self.network.bind(&name.unwrap_or_default(), password).await?;
+        match judge_bind(&answer, Origin::Template) {
+            Bound::In if is_askable => {}
+            judged => {
+                bound.release();
+                return if judged == Bound::In { Ok(refused()) } else { told(judged) };
+            }
         }
-        let reader = match &self.settings().login.service {
-            Some(_) => Reader::Service(&self.network),
-            None => Reader::Himself(&bound),
-        };
         // Without an answer the connection is closed with `bound`, and not given back.
-        let verdict = self.read_and_admit(reader, place, username).await?;
+        let verdict = match &self.settings().login.way {
+            LoginWay::Principal(_, search) | LoginWay::Search(search) => {
+                self.admit_found(&bound, search, username, password).await?
+            }
+            LoginWay::Template(template) => self.admit_named(&bound, template, username).await?,
+        };
         bound.release();
         Ok(verdict)
     }
 
-    async fn read_and_admit(
+    /// What the user of this name binds as, where nobody looks for him first. `None`: nothing, his name has a sign that means
+    /// something there.
+    pub(super) fn name_of_bind(&self, name: &str) -> Option<String> {
+        match &self.settings().login.way {
+            LoginWay::Template(template) => Some(template.fill(name)),
+            LoginWay::Principal(template, _) => template.fill(name),
+            LoginWay::Search(_) => None,
+        }
+    }
+
+    /// He is bound by a principal's name: his entry is the one that he finds by what he typed, if his password is that entry's.
+    /// Active Directory tries several kinds of names in turn ([MS-ADTS] section 5.1.1.1.1), so that Jane, whose
+    /// `userPrincipalName` is `jsmith@corp`, is bound where the search finds John, whose `sAMAccountName` is `jsmith`.
+    async fn admit_found(
         &self,
-        reader: Reader<'_>,
-        place: Place<'_>,
+        bound: &net::Bound<'_>,
+        search: &UserSearch,
+        username: &Username,
+        password: &str,
+    ) -> Result<Verdict, Unavailability> {
+        let himself = Reader::Himself(bound);
+        // The settings say where people are, and he may be somewhere else.
+        let Some(entry) = self.find(himself, search, username).await? else { return Ok(refused()) };
+        let answer = bound.bind(&entry.name, password).await?;
+        match judge_bind(&answer, Origin::Search) {
+            Bound::In => self.admit(himself, &entry, username).await,
+            // A password was right: it is no other realm's business.
+            Bound::NotMine => Ok(refused()),
+            judged => told(judged),
+        }
+    }
+
+    /// He is bound by the DN that is made of what he typed, and so his entry is the one of this DN.
+    async fn admit_named(
+        &self,
+        bound: &net::Bound<'_>,
+        template: &DnTemplate,
         username: &Username,
     ) -> Result<Verdict, Unavailability> {
-        match place {
-            Place::Nowhere => Ok(as_typed(username)),
-            Place::Below(search) => match self.find(reader, search, username).await? {
-                Some(entry) => self.admit(reader, &entry).await,
-                // The settings say where people are, and he is somewhere else.
-                None => Ok(Verdict::Rejected(Rejection::NotAllowed)),
-            },
-            Place::Named(dn) => match reader.read_one(WHAT, dn, ANYTHING, &self.wanted.names()).await? {
-                Read::Entries(entries) => match entries.first() {
-                    Some(entry) if is_called(entry, username, self.settings()) => {
-                        self.admit(reader, entry).await
-                    }
-                    Some(_) => Ok(Verdict::NotMine),
-                    None => Ok(as_typed(username)),
-                },
-                Read::Hidden | Read::Forbidden(_) => Ok(as_typed(username)),
-                Read::TooMany => Err(unavailable(format!("{WHAT}: several entries of one name"))),
-            },
+        let reader = match &self.settings().login.service {
+            Some(_) => Reader::Service(&self.network),
+            None => Reader::Himself(bound),
+        };
+        let dn = template.fill(username.canonical());
+        let entry = match reader.read_one(WHAT, &dn, ANYTHING, &self.wanted.names()).await? {
+            Read::Entries(entries) => entries.into_iter().next(),
+            Read::Hidden | Read::Forbidden(_) => None,
+            Read::TooMany => return Err(unavailable(format!("{WHAT}: several entries of one name"))),
+        };
+        let attribute = &*self.settings().login.name_attribute;
+        match entry {
+            Some(entry) if is_called(&entry, username, self.settings()) => {
+                self.admit(reader, &entry, username).await
+            }
+            Some(_) => Ok(refused()),
+            // Nothing is known of him but the name that he typed, which is the one in his DN.
+            None if template.attribute().eq_ignore_ascii_case(attribute) => {
+                Ok(Verdict::Verified(Verified::named(username.clone())))
+            }
+            None => {
+                Err(unavailable(format!("{WHAT}: {attribute} is his name, and his entry must not be read")))
+            }
         }
     }
 
     /// His password is right: whether he may come in, and as whom.
-    async fn admit(&self, reader: Reader<'_>, entry: &Entry) -> Result<Verdict, Unavailability> {
-        let Some(username) = username_of(entry, self.settings()) else { return Ok(Verdict::NotMine) };
+    async fn admit(
+        &self,
+        reader: Reader<'_>,
+        entry: &Entry,
+        typed: &Username,
+    ) -> Result<Verdict, Unavailability> {
+        let Some(username) = self.name_for(reader, entry, typed).await? else { return Ok(refused()) };
         let has_roles = !self.settings().groups.mapping.is_empty();
         let groups = async {
             match has_roles {
-                true => self.groups_of(reader, entry, username.canonical(), None).await,
+                true => self.groups_of(reader, entry, username.canonical()).await,
                 false => Ok(Vec::new()),
             }
         };
@@ -185,29 +227,14 @@ impl Core {
     }
 }
 
-/// Where the entry of somebody is who is bound already.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    /// It has this name.
-    Named(&'a str),
-    /// It is found by this search.
-    Below(&'a UserSearch),
-    /// Nobody knows.
-    Nowhere,
-}
-
 /// Whether a directory can be asked for him at all.
 pub(super) fn can_be_asked(username: &Username) -> bool {
     !username.canonical().chars().any(char::is_control)
 }
 
-/// He is let in and nothing is known of him: his name is the one that he typed. Directories ignore blanks, and we do not, so
-/// that he has one name he must not play with them.
-fn as_typed(username: &Username) -> Verdict {
-    match Username::chosen(username.shown()) {
-        Ok(name) if !name.canonical().contains("  ") => Verdict::Verified(Verified::named(name)),
-        _ => Verdict::NotMine,
-    }
+/// A password was right, and nobody is let in: never [`Verdict::NotMine`], which would have the next realm shown that password.
+fn refused() -> Verdict {
+    Verdict::Rejected(Rejection::NotAllowed)
 }
 
 fn told(judged: Bound) -> Result<Verdict, Unavailability> {
@@ -221,8 +248,12 @@ fn told(judged: Bound) -> Result<Verdict, Unavailability> {
 
 /// The DN of nobody, where people are.
 fn nobody_below(base: &str) -> Result<String, Unavailability> {
+    Ok(format!("cn={},{base}", nobody()?))
+}
+
+/// A name that nobody has.
+fn nobody() -> Result<String, Unavailability> {
     let mut random = [0u8; NOBODY_BYTES];
     getrandom::fill(&mut random).map_err(|fault| unavailable(fault.to_string()))?;
-    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("cn={name},{base}"))
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

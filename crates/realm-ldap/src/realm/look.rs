@@ -1,23 +1,25 @@
 //! The look again at users who are logged in: who is still there, still enabled, and in which groups.
 //!
 //! Called by `mod.rs`, on the office's runtime, for some users at a time. Must never call somebody gone because nobody could be
-//! asked.
+//! asked, or leave others untold because of what one of them made of his entry: where several cannot be told of together, each
+//! is asked about alone.
 
 use std::collections::HashSet;
+use std::slice;
 
 use auth::{Pending, Rejection, Standing, Unavailability, Username, Verified};
 
 use super::Core;
-use super::account::{attributes_of, is_called, is_expired, is_of, username_of};
+use super::account::{Name, attributes_of, is_called, is_expired, name_of};
 use super::groups::Parents;
 use super::login::can_be_asked;
-use super::reader::{Read, Reader, no_base, scope, unavailable};
+use super::named::{ENTRIES_PER_USER, Known, filter_for, named_so, pick};
+use super::reader::{Read, Reader, excess, no_base, of_nobody, scope, unavailable};
 use super::together::together;
 use crate::limits::MAX_RECHECKED_AT_ONCE;
-use crate::net::{Entry, Search};
-use crate::settings::{LoginWay, Settings, UserSearch};
-use crate::words::escape::filter_value;
-use crate::words::template::{DnTemplate, FilterTemplate};
+use crate::net::{Cause, Entry, Search, Untold};
+use crate::settings::{LoginWay, UserSearch};
+use crate::words::template::DnTemplate;
 
 /// What the look is called in the log.
 const WHAT: &str = "the look again at users";
@@ -25,16 +27,15 @@ const WHAT: &str = "the look again at users";
 const ANYTHING: &str = "(objectClass=*)";
 /// Searches about different users that are under way at a time.
 const AT_A_TIME: usize = 8;
-/// Entries for each user whom a search asks for: one, and room for those that have his name as their second.
-const ENTRIES_PER_USER: usize = 4;
-/// Stands for a name where a filter is made that every user matches. Not in anybody's name (private use).
-const SAMPLE: &str = "\u{e000}";
+/// Users whom nobody could tell of, among some who are asked about one by one, at the most; the rest of them wait for the next
+/// look, which has them in another order. So one look takes so many time-outs at the most.
+const MOST_UNTOLD: usize = 4;
 
-/// What the directory has of a user.
-enum Known {
-    Nothing,
-    Several,
-    Entry(Entry),
+/// Who reads for a look, and what is the same for all of its users.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    reader: Reader<'a>,
+    parents: &'a Parents,
 }
 
 impl Core {
@@ -46,25 +47,54 @@ impl Core {
         let parents = Parents::default();
         let mut standings = Vec::with_capacity(users.len());
         for some in users.chunks(MAX_RECHECKED_AT_ONCE) {
-            standings.extend(self.look_at_some(some, &parents).await?);
+            let together = Look { reader: Reader::Service(&self.network), parents: &parents };
+            match self.look_at_some(together, some).await {
+                Ok(told) => standings.extend(told),
+                Err(Untold { cause: Cause::Server, why }) => return Err(why),
+                Err(_) => standings.extend(self.look_at_each(some, &parents).await?),
+            }
         }
         Ok(standings)
     }
 
-    async fn look_at_some(
+    /// Each of them alone: one of them cannot be told of.
+    async fn look_at_each(
         &self,
         users: &[Username],
         parents: &Parents,
     ) -> Result<Vec<Standing>, Unavailability> {
+        let alone = Look { reader: Reader::Apart(&self.network), parents };
+        let mut standings = Vec::with_capacity(users.len());
+        let mut untold = 0;
+        for user in users {
+            if untold == MOST_UNTOLD {
+                standings.push(Standing::Untold(unavailable(format!("{WHAT}: too many cannot be told of"))));
+                continue;
+            }
+            match self.look_at_some(alone, slice::from_ref(user)).await {
+                Ok(told) => standings.extend(told),
+                Err(Untold { cause: Cause::Server, why }) => return Err(why),
+                Err(Untold { cause: Cause::User, why }) => {
+                    untold += 1;
+                    standings.push(Standing::Untold(why));
+                }
+                // A login would not let him in, either.
+                Err(Untold { cause: Cause::Excess, .. }) => {
+                    standings.push(Standing::Out(Rejection::NotAllowed));
+                }
+            }
+        }
+        Ok(standings)
+    }
+
+    async fn look_at_some(&self, look: Look<'_>, users: &[Username]) -> Result<Vec<Standing>, Untold> {
         let (known, disabled) = match &self.settings().login.way {
-            LoginWay::Search(search) | LoginWay::Principal(_, Some(search)) => {
+            LoginWay::Search(search) | LoginWay::Principal(_, search) => {
                 // One after the other: a server that is being tried is asked one thing at a time.
-                (self.search_for(search, users).await?, self.search_disabled(search, users).await?)
+                let known = self.search_for(look.reader, search, users).await?;
+                (known, self.search_disabled(look.reader, search, users).await?)
             }
-            LoginWay::Template(template) => self.read_each(template, users).await?,
-            LoginWay::Principal(_, None) => {
-                return Err(unavailable(format!("{WHAT}: nobody knows where they are")));
-            }
+            LoginWay::Template(template) => self.read_each(look.reader, template, users).await?,
         };
         let mut standings = Vec::with_capacity(users.len());
         let mut known = known.into_iter();
@@ -75,24 +105,28 @@ impl Core {
             }
             let asked = some
                 .into_iter()
-                .map(|known| -> Pending<'_, _> { Box::pin(self.standing(known, &disabled, parents)) });
+                .map(|known| -> Pending<'_, _> { Box::pin(self.standing(look, known, &disabled)) });
             standings.extend(together(asked.collect()).await?);
         }
     }
 
     async fn standing(
         &self,
+        look: Look<'_>,
         known: Known,
         disabled: &HashSet<String>,
-        parents: &Parents,
-    ) -> Result<Standing, Unavailability> {
+    ) -> Result<Standing, Untold> {
         let entry = match known {
             Known::Nothing => return Ok(Standing::Gone),
             // A login would not tell them apart either, and let nobody in.
             Known::Several => return Ok(Standing::Out(Rejection::NotAllowed)),
             Known::Entry(entry) => entry,
         };
-        let Some(username) = username_of(&entry, self.settings()) else { return Ok(Standing::Gone) };
+        let username = match name_of(&entry, self.settings()) {
+            Name::One(username) => username,
+            Name::Nothing => return Ok(Standing::Gone),
+            Name::Several => return Ok(Standing::Out(Rejection::NotAllowed)),
+        };
         if disabled.contains(&entry.name) {
             return Ok(Standing::Out(Rejection::Disabled));
         }
@@ -103,8 +137,7 @@ impl Core {
         let groups = if mapping.is_empty() {
             Vec::new()
         } else {
-            let reader = Reader::Service(&self.network);
-            self.groups_of(reader, &entry, username.canonical(), Some(parents)).await?
+            self.groups_among(look.reader, &entry, username.canonical(), Some(look.parents)).await?
         };
         Ok(Standing::Good(Verified {
             roles: mapping.roles(&groups),
@@ -117,38 +150,38 @@ impl Core {
     /// All of them with one search.
     async fn search_for(
         &self,
+        reader: Reader<'_>,
         search: &UserSearch,
         users: &[Username],
-    ) -> Result<Vec<Known>, Unavailability> {
-        let Some(named) = named_so(users, self.settings()) else {
+    ) -> Result<Vec<Known>, Untold> {
+        let Some(filter) = filter_for(users, &search.filter, self.settings()) else {
             return Ok(users.iter().map(|_| Known::Nothing).collect());
         };
-        let filter = match every_user(&search.filter) {
-            Some(restriction) => format!("(&{named}{restriction})"),
-            None => named,
-        };
-        let entries = self.entries(search, &filter, &self.wanted.names()).await?;
+        let entries = self.entries(reader, search, &filter, &self.wanted.names()).await?;
         Ok(users.iter().map(|username| pick(&entries, username, self.settings())).collect())
     }
 
     /// The names of the entries of those among them who are disabled.
     async fn search_disabled(
         &self,
+        reader: Reader<'_>,
         search: &UserSearch,
         users: &[Username],
-    ) -> Result<HashSet<String>, Unavailability> {
+    ) -> Result<HashSet<String>, Untold> {
         let Some(disabled) = &self.settings().login.disabled_filter else { return Ok(HashSet::new()) };
         let Some(named) = named_so(users, self.settings()) else { return Ok(HashSet::new()) };
-        let entries = self.entries(search, &format!("(&{disabled}{named})"), &["1.1"]).await?;
+        let filter = format!("(&{disabled}{named})");
+        let entries = self.entries(reader, search, &filter, &["1.1"]).await?;
         Ok(entries.into_iter().map(|entry| entry.name).collect())
     }
 
     async fn entries(
         &self,
+        reader: Reader<'_>,
         search: &UserSearch,
         filter: &str,
         attributes: &[&str],
-    ) -> Result<Vec<Entry>, Unavailability> {
+    ) -> Result<Vec<Entry>, Untold> {
         let asked = Search {
             base: &search.base,
             scope: scope(search.scope),
@@ -156,25 +189,27 @@ impl Core {
             attributes,
             most: MAX_RECHECKED_AT_ONCE * ENTRIES_PER_USER,
         };
-        match Reader::Service(&self.network).read(WHAT, asked).await? {
+        match reader.read(WHAT, asked).await? {
             Read::Entries(entries) => Ok(entries),
-            Read::TooMany => Err(unavailable(format!("{WHAT}: several entries for one name"))),
-            Read::Hidden => Err(no_base(WHAT, &search.base)),
-            Read::Forbidden(why) => Err(why),
+            Read::TooMany => Err(excess(format!("{WHAT}: several entries for one name"))),
+            Read::Hidden => Err(of_nobody(no_base(WHAT, &search.base))),
+            Read::Forbidden(why) => Err(of_nobody(why)),
         }
     }
 
     /// Each where the template says that he is.
     async fn read_each(
         &self,
+        reader: Reader<'_>,
         template: &DnTemplate,
         users: &[Username],
-    ) -> Result<(Vec<Known>, HashSet<String>), Unavailability> {
+    ) -> Result<(Vec<Known>, HashSet<String>), Untold> {
         let mut known = Vec::with_capacity(users.len());
         let mut disabled = HashSet::new();
         for some in users.chunks(AT_A_TIME) {
-            let asked =
-                some.iter().map(|username| -> Pending<'_, _> { Box::pin(self.read_him(template, username)) });
+            let asked = some
+                .iter()
+                .map(|username| -> Pending<'_, _> { Box::pin(self.read_him(reader, template, username)) });
             for (entry, is_disabled) in together(asked.collect()).await? {
                 if let (Known::Entry(entry), true) = (&entry, is_disabled) {
                     disabled.insert(entry.name.clone());
@@ -187,10 +222,10 @@ impl Core {
 
     async fn read_him(
         &self,
+        reader: Reader<'_>,
         template: &DnTemplate,
         username: &Username,
-    ) -> Result<(Known, bool), Unavailability> {
-        let reader = Reader::Service(&self.network);
+    ) -> Result<(Known, bool), Untold> {
         if !can_be_asked(username) {
             return Ok((Known::Nothing, false));
         }
@@ -205,79 +240,10 @@ impl Core {
             },
             Read::Hidden => Ok((Known::Nothing, false)),
             Read::TooMany => Ok((Known::Several, false)),
-            Read::Forbidden(why) => Err(why),
+            Read::Forbidden(why) => Err(why.into()),
         }
     }
-}
-
-/// The entry of this user among them.
-fn pick(entries: &[Entry], username: &Username, settings: &Settings) -> Known {
-    let mut his = entries.iter().filter(|entry| is_of(entry, username, settings));
-    match (his.next(), his.next()) {
-        (None, _) => Known::Nothing,
-        (Some(entry), None) => Known::Entry(entry.clone()),
-        (Some(_), Some(_)) => Known::Several,
-    }
-}
-
-/// The filter for those of these names; `None` where nobody is left.
-fn named_so(users: &[Username], settings: &Settings) -> Option<String> {
-    let attribute = &settings.login.name_attribute;
-    let names = users.iter().filter(|username| can_be_asked(username));
-    let names: String =
-        names.map(|username| format!("({attribute}={})", filter_value(username.canonical()))).collect();
-    (!names.is_empty()).then(|| format!("(|{names})"))
-}
-
-/// What the filter for users asks beside the name: who does not match any more would not be let in. `None` where it can not be
-/// taken apart: then the name is enough.
-fn every_user(filter: &FilterTemplate) -> Option<String> {
-    let filled = filter.fill(SAMPLE);
-    let is_plain = |(at, _): (usize, &str)| {
-        filled[..at]
-            .ends_with(|before: char| before != ':' && before != '<' && before != '>' && before != '~')
-    };
-    if !filled.match_indices(&format!("={SAMPLE}")).all(is_plain) {
-        return None;
-    }
-    let filter = filled.replace(SAMPLE, "*");
-    ldap3::parse_filter(&filter).is_ok().then_some(filter)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_for_a_user_becomes_one_for_every_user() {
-        let every = |text: &str| every_user(&FilterTemplate::read(text).unwrap());
-        for (template, filter) in [
-            ("(uid={})", "(uid=*)"),
-            ("(&(objectClass=person)(|(uid={})(mail={})))", "(&(objectClass=person)(|(uid=*)(mail=*)))"),
-            ("(&(mail={}@example.com)(x=y))", "(&(mail=*@example.com)(x=y))"),
-        ] {
-            assert_eq!(every(template).as_deref(), Some(filter));
-        }
-        for template in ["(uid:caseExactMatch:={})", "(uid>={})", "(uid=*{})"] {
-            assert_eq!(every(template), None, "{template}");
-        }
-    }
-
-    #[test]
-    fn one_entry_of_his_name_is_his() {
-        let settings =
-            crate::parse(r#"{"host":"localhost","login":{"searchBase":"dc=x"},"groups":{"source":"none"}}"#)
-                .unwrap();
-        let alice = Username::presented("alice").unwrap();
-        let entry = |name: &str, uids: &[&str]| Entry::of(name, &[("uid", uids)]);
-        let picked = |entries: &[Entry]| match pick(entries, &alice, &settings) {
-            Known::Nothing => "nothing".to_owned(),
-            Known::Several => "several".to_owned(),
-            Known::Entry(entry) => entry.name,
-        };
-        assert_eq!(picked(&[]), "nothing");
-        assert_eq!(picked(&[entry("a", &["Alice"]), entry("b", &["bob", "alice"])]), "a");
-        assert_eq!(picked(&[entry("a", &["alice "])]), "nothing");
-        assert_eq!(picked(&[entry("a", &["alice"]), entry("b", &["ALICE"])]), "several");
-    }
-}
+mod tests;

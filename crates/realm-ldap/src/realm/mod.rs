@@ -8,6 +8,7 @@ mod certificate;
 mod groups;
 mod login;
 mod look;
+mod named;
 mod reader;
 mod rehearsal;
 mod together;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use auth::directory::Snapshot;
 use auth::{
-    Clock, Evidence, Password, Pending, Realm, RealmName, Recheck, Rehearsal, RehearsedStep, Standing,
-    Unavailability, UserRecords, Username, Verdict,
+    Clock, Evidence, Password, Pending, Realm, RealmName, Recheck, Rehearsal, RehearsedStep, RoleName,
+    Standing, Unavailability, UserRecords, Username, Verdict,
 };
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
@@ -34,6 +35,7 @@ use account::Wanted;
 /// |---|---|
 /// | no entry of this name (and a bind that cannot succeed, so that it takes as long as with one) | `NotMine` |
 /// | several entries of this name | `Unavailable`, without a bind |
+/// | the bind succeeds, and somebody else has his name here, or it has several values | `Unavailable` |
 /// | the bind fails | `Rejected`, by the code of the answer and what the server says beside it |
 /// | the bind succeeds, and he is disabled or past his time | `Rejected(Disabled)`, `Rejected(Expired)` |
 /// | the bind succeeds | `Verified` with his name there, roles of his groups, attributes |
@@ -92,7 +94,7 @@ fn can_look_again(settings: &Settings) -> bool {
             settings.login.service.is_some()
                 && template.attribute().eq_ignore_ascii_case(&settings.login.name_attribute)
         }
-        LoginWay::Principal(_, search) => settings.login.service.is_some() && search.is_some(),
+        LoginWay::Principal(..) => false,
     }
 }
 
@@ -120,6 +122,10 @@ impl Realm for LdapRealm {
 
     fn users(&self) -> UserRecords {
         self.core.settings().users
+    }
+
+    fn grants(&self, role: &RoleName) -> bool {
+        self.core.settings().groups.mapping.grants(role)
     }
 
     fn recheck(&self) -> Option<&dyn Recheck> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use auth::Unavailability;
 use ldap3::Scope;
 
-use crate::net::{Bound, Connection, Entry, Found, Network, Search};
+use crate::net::{Bound, Cause, Connection, Entry, Found, Network, Search, Untold};
 use crate::settings::SearchScope;
 use crate::words::verdicts::{Searched, judge_search};
 
@@ -18,6 +18,8 @@ use crate::words::verdicts::{Searched, judge_search};
 pub(super) enum Reader<'a> {
     /// The service account, or nobody in particular.
     Service(&'a Arc<Network>),
+    /// The same, over a connection on which nobody else searches: what is too large is what was asked for.
+    Apart(&'a Arc<Network>),
     /// The user.
     Himself(&'a Bound<'a>),
     /// Whoever is bound on a connection that nobody else uses; each search has this long.
@@ -41,10 +43,11 @@ impl Reader<'_> {
     /// Searches.
     ///
     /// # Errors
-    /// [`Unavailability`]: nobody answered, or the answer is no answer.
-    pub(super) async fn read(self, what: &str, search: Search<'_>) -> Result<Read, Unavailability> {
+    /// [`Untold`]: nobody answered, or the answer is no answer.
+    pub(super) async fn read(self, what: &str, search: Search<'_>) -> Result<Read, Untold> {
         let Found { entries, is_cut, result } = match self {
             Self::Service(network) => network.search(search).await?,
+            Self::Apart(network) => network.search_apart(search).await?,
             Self::Himself(bound) => bound.search(search).await?,
             Self::Alone(connection, limit) => {
                 connection.search(search, limit).await.map_err(|fault| unavailable(fault.to_string()))?
@@ -57,7 +60,7 @@ impl Reader<'_> {
             Searched::Whole => Ok(Read::Entries(entries)),
             Searched::NoBase => Ok(Read::Hidden),
             Searched::Forbidden(why) => Ok(Read::Forbidden(why)),
-            Searched::More(why) | Searched::Unavailable(why) => Err(why),
+            Searched::More(why) | Searched::Unavailable(why) => Err(why.into()),
         }
     }
 
@@ -68,7 +71,7 @@ impl Reader<'_> {
         dn: &str,
         filter: &str,
         attributes: &[&str],
-    ) -> Result<Read, Unavailability> {
+    ) -> Result<Read, Untold> {
         self.read(what, Search { base: dn, scope: Scope::Base, filter, attributes, most: 1 }).await
     }
 
@@ -76,6 +79,16 @@ impl Reader<'_> {
     pub(super) fn is_himself(self) -> bool {
         matches!(self, Self::Himself(_))
     }
+}
+
+/// Nobody can tell, whoever is asked about.
+pub(super) fn of_nobody(why: Unavailability) -> Untold {
+    Untold::new(Cause::Server, why)
+}
+
+/// There is more of him than a limit has room for.
+pub(super) fn excess(why: String) -> Untold {
+    Untold::new(Cause::Excess, unavailable(why))
 }
 
 /// Where the base of a search is not there.

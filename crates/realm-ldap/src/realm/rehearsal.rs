@@ -8,7 +8,7 @@ use std::time::Duration;
 use auth::{RehearsedStep, Unavailability, Username};
 
 use super::Core;
-use super::account::{attributes_of, is_called, is_expired, username_of};
+use super::account::{attributes_of, has_one_spelling, is_called, is_expired};
 use super::certificate;
 use super::login::can_be_asked;
 use super::reader::{Read, Reader};
@@ -109,7 +109,7 @@ impl Core {
         };
         let addresses = script.step(format!("resolve {}", server.host), resolve).await?;
         let reach =
-            async { Ok((within(limit, transport::reach(&addresses)).await?, "connected".to_owned())) };
+            async { Ok((within(limit, transport::reach(&addresses, limit)).await?, "connected".to_owned())) };
         let stream = script.step(format!("connect to {server}"), reach).await?;
         let kind = self.settings().transport;
         let secure = async {
@@ -168,12 +168,20 @@ impl Core {
             }
         };
         let entry = match entry {
-            Some(entry) => Some(entry),
-            None => self.read_own(script, reader, &dn, username).await,
+            Some(entry) => entry,
+            None => {
+                let Some(entry) = self.read_own(script, reader, &dn, username).await else { return };
+                entry
+            }
         };
-        if let Some(entry) = entry {
-            self.describe(script, reader, &entry).await;
+        // Whose principal's name that is, the password of the entry tells that was found.
+        if let (LoginWay::Principal(..), Some(own), Some(password)) =
+            (&self.settings().login.way, &own, password)
+            && !self.try_password(script, own, &entry.name, true, password).await
+        {
+            return;
         }
+        self.describe(script, reader, &entry, username).await;
     }
 
     /// What he binds as, and his entry where it is searched first.
@@ -188,13 +196,17 @@ impl Core {
                 let entry = self.play_search(script, reader, search, username).await?;
                 Some((entry.name.clone(), Some(entry)))
             }
-            LoginWay::Template(template) => Some((template.fill(username.canonical()), None)),
-            LoginWay::Principal(template, _) => {
-                let name = template.fill(username.canonical());
-                if name.is_none() {
-                    script.conclude("look at the name", false, "nobody can be called so".to_owned());
-                }
-                Some((name?, None))
+            LoginWay::Template(_) | LoginWay::Principal(..) => {
+                let name = self.name_of_bind(username.canonical());
+                let said = match &name {
+                    None => "nobody can be called so",
+                    Some(_) if has_one_spelling(username, self.settings().directory) => {
+                        return Some((name?, None));
+                    }
+                    Some(_) => "for a direct bind it has a sign that directories drop, or take for another",
+                };
+                script.conclude("look at the name", false, said.to_owned());
+                None
             }
         }
     }
@@ -261,11 +273,7 @@ impl Core {
         username: &Username,
     ) -> Option<Entry> {
         match &self.settings().login.way {
-            LoginWay::Principal(_, None) => {
-                script.conclude("read the entry", true, "the settings do not say where it is".to_owned());
-                None
-            }
-            LoginWay::Search(search) | LoginWay::Principal(_, Some(search)) => {
+            LoginWay::Search(search) | LoginWay::Principal(_, search) => {
                 self.play_search(script, reader, search, username).await
             }
             LoginWay::Template(_) => {
@@ -280,7 +288,7 @@ impl Core {
                             Ok((entry, name))
                         }
                         Ok(_) => Err("it is not there, or must not be read".to_owned()),
-                        Err(Unavailability(why)) => Err(why.into_owned()),
+                        Err(untold) => Err(untold.why.0.into_owned()),
                     }
                 };
                 script.step(format!("read {dn}"), read).await
@@ -289,13 +297,21 @@ impl Core {
     }
 
     /// What a login would say of him.
-    async fn describe(&self, script: &mut Script<'_>, reader: Reader<'_>, entry: &Entry) {
-        let Some(username) = username_of(entry, self.settings()) else {
-            let attribute = &self.settings().login.name_attribute;
-            script.conclude("his name", false, format!("{attribute} has none that a user can have"));
-            return;
+    async fn describe(&self, script: &mut Script<'_>, reader: Reader<'_>, entry: &Entry, typed: &Username) {
+        let name = async {
+            match self.name_for(reader, entry, typed).await {
+                Ok(Some(name)) => {
+                    let shown = name.shown().to_owned();
+                    Ok((name, shown))
+                }
+                Ok(None) => {
+                    let attribute = &self.settings().login.name_attribute;
+                    Err(format!("{attribute} has none that a user can have"))
+                }
+                Err(Unavailability(why)) => Err(why.into_owned()),
+            }
         };
-        script.conclude("his name", true, username.shown().to_owned());
+        let Some(username) = script.step("his name".to_owned(), name).await else { return };
         let is_expired = is_expired(entry, self.settings(), self.network.clock().wall());
         let state = async {
             match self.is_disabled(reader, &entry.name).await {
@@ -308,7 +324,7 @@ impl Core {
         let filter = self.settings().login.disabled_filter.as_deref().unwrap_or("nothing");
         script.step(format!("ask whether he is disabled, by {filter}"), state).await;
         let groups = async {
-            match self.groups_of(reader, entry, username.canonical(), None).await {
+            match self.groups_of(reader, entry, username.canonical()).await {
                 Ok(groups) => {
                     let mut names: Vec<_> = groups.iter().take(MOST_NAMED).map(Group::shown).collect();
                     let more = format!("and {} more", groups.len().saturating_sub(MOST_NAMED));

@@ -40,7 +40,7 @@ pub(super) fn read(fields: &Fields, directory: DirectoryKind, login: &Login) -> 
     let mapping = read_mapping(fields)?;
     let base = read_base(fields, BASE)?;
     let is_nested = fields.boolean(NESTED)?;
-    let source = match read_source(fields, directory, login, base.is_some())? {
+    let source = match read_source(fields, directory, base.is_some())? {
         Source::Nowhere => {
             let useless = [BASE, FILTER, SCOPE, MEMBER_OF, NAME];
             fields.refuse(&useless, "where groups.source is \"none\"")?;
@@ -64,24 +64,11 @@ pub(super) fn read(fields: &Fields, directory: DirectoryKind, login: &Login) -> 
     Ok(Groups { source, is_walked_up, name_attribute, mapping })
 }
 
-fn read_source(
-    fields: &Fields,
-    directory: DirectoryKind,
-    login: &Login,
-    has_base: bool,
-) -> Result<Source, RealmFault> {
+fn read_source(fields: &Fields, directory: DirectoryKind, has_base: bool) -> Result<Source, RealmFault> {
     const FIELD: &str = "groups.source";
     let words = [("memberOf", Source::MemberOf), ("search", Source::Search), ("none", Source::Nowhere)];
-    // Who binds as user@domain and is not searched for has a DN that nobody knows, and groups go by DNs.
-    let is_found = !matches!(login.way, LoginWay::Principal(_, None));
     let source = match fields.word(FIELD, &words)? {
-        Some(source) if source != Source::Nowhere && !is_found => {
-            let why =
-                "needs login.searchBase with a bindDnTemplate that is no DN: whose groups, is found below it";
-            return Err(fault(FIELD, why));
-        }
         Some(source) => source,
-        None if !is_found => Source::Nowhere,
         None if has_base && directory == DirectoryKind::Generic => Source::Search,
         None => Source::MemberOf,
     };
@@ -166,8 +153,7 @@ fn search(fields: &Fields, base: Box<str>, standard: &str) -> Result<GroupSearch
 fn domain(login: &Login) -> Option<Box<str>> {
     match &login.way {
         LoginWay::Template(template) => template.domain().map(Box::from),
-        LoginWay::Principal(_, None) => None,
-        LoginWay::Principal(_, Some(search)) | LoginWay::Search(search) => {
+        LoginWay::Principal(_, search) | LoginWay::Search(search) => {
             DistinguishedName::parse(&search.base).ok()?.domain().map(String::into_boxed_str)
         }
     }

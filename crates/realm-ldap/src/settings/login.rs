@@ -25,19 +25,55 @@ pub(super) const SCOPES: [(&str, SearchScope); 2] =
 /// Everything below `login`.
 pub(super) fn read(fields: &Fields, directory: DirectoryKind) -> Result<Login, RealmFault> {
     let way = read_way(fields, directory)?;
-    let name_attribute = match (fields.attribute("login.nameAttribute")?, &way, directory) {
-        (Some(attribute), ..) => attribute,
-        (None, _, DirectoryKind::ActiveDirectory) => Box::from("sAMAccountName"),
-        (None, LoginWay::Template(template), DirectoryKind::Generic) => Box::from(template.attribute()),
-        (None, _, DirectoryKind::Generic) => Box::from("uid"),
-    };
+    let name_attribute = read_name_attribute(fields, &way, directory)?;
+    let service = read_service(fields, directory)?;
+    if service.is_some() && matches!(way, LoginWay::Principal(..)) {
+        let why = "means nothing beside a bindDnTemplate that is no DN: leave that out, and the service account searches";
+        return Err(fault("login.bindDn", why));
+    }
     Ok(Login {
-        service: read_service(fields, directory)?,
+        service,
         typed_attributes: typed_attributes(&name_attribute, &way, directory),
         disabled_filter: read_disabled_filter(fields, directory)?,
         name_attribute,
         way,
     })
+}
+
+/// The attribute whose value is the user's name here. Two people must not have the same: who is searched for is looked at for
+/// that (`realm/named.rs`); of who is found by his DN alone, the DN says it, or the domain.
+fn read_name_attribute(
+    fields: &Fields,
+    way: &LoginWay,
+    directory: DirectoryKind,
+) -> Result<Box<str>, RealmFault> {
+    const FIELD: &str = "login.nameAttribute";
+    const OF_DOMAIN: &str = "sAMAccountName";
+    let chosen = fields.attribute(FIELD)?;
+    if let (Some(chosen), LoginWay::Template(template)) = (&chosen, way) {
+        let is_of_domain = is_in_domain(template, directory) && chosen.eq_ignore_ascii_case(OF_DOMAIN);
+        if !is_of_domain && !chosen.eq_ignore_ascii_case(template.attribute()) {
+            let why = format!(
+                "is not {}, which bindDnTemplate makes DNs of: two people could have the same {chosen}, and only a search would \
+                 tell (login.searchBase)",
+                template.attribute()
+            );
+            return Err(fault(FIELD, why));
+        }
+    }
+    Ok(match (chosen, way, directory) {
+        (Some(attribute), ..) => attribute,
+        (None, LoginWay::Template(template), _) if !is_in_domain(template, directory) => {
+            Box::from(template.attribute())
+        }
+        (None, _, DirectoryKind::ActiveDirectory) => Box::from(OF_DOMAIN),
+        (None, _, DirectoryKind::Generic) => Box::from("uid"),
+    })
+}
+
+/// Whether all its DNs are in one domain, which gives each `sAMAccountName` once.
+fn is_in_domain(template: &DnTemplate, directory: DirectoryKind) -> bool {
+    directory == DirectoryKind::ActiveDirectory && template.domain().is_some()
 }
 
 fn read_way(fields: &Fields, directory: DirectoryKind) -> Result<LoginWay, RealmFault> {
@@ -55,6 +91,11 @@ fn read_way(fields: &Fields, directory: DirectoryKind) -> Result<LoginWay, Realm
             }
             let template =
                 PrincipalTemplate::read(template).map_err(|why| fault(TEMPLATE, why.to_string()))?;
+            // Several of its names are one person's, and some are another's by another attribute.
+            let search = search.ok_or_else(|| {
+                let why = "is missing beside a bindDnTemplate that is no DN: only his entry says whose name that is";
+                fault("login.searchBase", why)
+            })?;
             Ok(LoginWay::Principal(template, search))
         }
         (Some(_), Some(_)) => Err(fault(
@@ -149,8 +190,7 @@ fn read_disabled_filter(fields: &Fields, directory: DirectoryKind) -> Result<Opt
 fn typed_attributes(name_attribute: &str, way: &LoginWay, directory: DirectoryKind) -> Vec<Box<str>> {
     let of_way = match way {
         LoginWay::Template(template) => vec![template.attribute()],
-        LoginWay::Principal(_, None) => Vec::new(),
-        LoginWay::Principal(_, Some(search)) | LoginWay::Search(search) => {
+        LoginWay::Principal(_, search) | LoginWay::Search(search) => {
             search.filter.equal_attributes().iter().map(|attribute| &**attribute).collect()
         }
     };

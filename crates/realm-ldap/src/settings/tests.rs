@@ -41,8 +41,8 @@ fn wrong(fields: Value) -> String {
 
 fn search(settings: &Settings) -> &UserSearch {
     match &settings.login.way {
-        LoginWay::Search(search) | LoginWay::Principal(_, Some(search)) => search,
-        LoginWay::Template(_) | LoginWay::Principal(_, None) => panic!("no search"),
+        LoginWay::Search(search) | LoginWay::Principal(_, search) => search,
+        LoginWay::Template(_) => panic!("no search"),
     }
 }
 
@@ -191,22 +191,43 @@ fn what_a_user_may_have_typed_is_known() {
     let filter = json!({ "login.searchFilter": "(|(uid={})(mail={}))", "login.nameAttribute": "cn" });
     assert_eq!(typed(filter), ["cn", "uid", "mail"]);
     assert_eq!(typed(json!({ "login.bindDnTemplate": "cn={},dc=x" })), ["cn"]);
-    assert_eq!(
-        typed(json!({ "login.bindDnTemplate": "CN={},dc=x", "login.nameAttribute": "uid" })),
-        ["uid", "cn"]
-    );
+    assert_eq!(typed(json!({ "login.bindDnTemplate": "CN={},dc=x", "login.nameAttribute": "cN" })), ["cN"]);
     let active = json!({ "login.bindDnTemplate": "cn={},dc=x", "directory": "active-directory" });
     assert_eq!(typed(active), ["sAMAccountName", "userPrincipalName", "cn"]);
-    let principal = json!({ "login.bindDnTemplate": "{}@corp", "directory": "active-directory" });
+    let named = json!({ "login.nameAttribute": "samaccountname", "login.bindDnTemplate": "cn={},dc=x", "directory": "active-directory" });
+    assert_eq!(typed(named), ["samaccountname", "userPrincipalName", "cn"]);
+    // Only a domain gives each account's name once.
+    let nowhere = json!({
+        "login.bindDnTemplate": "cn={},o=x", "directory": "active-directory", "groups.source": "none", "groups.nested": false
+    });
+    assert_eq!(typed(nowhere), ["cn", "userPrincipalName"]);
+    for template in ["cn={},o=x", "cn=x,dc={},dc=y"] {
+        let told = wrong(json!({
+            "login": { "bindDnTemplate": template, "nameAttribute": "sAMAccountName" }, "directory": "active-directory"
+        }));
+        assert!(told.starts_with("login.nameAttribute: is not "), "{told}");
+    }
+    let principal = json!({
+        "login": { "bindDnTemplate": "{}@corp", "searchBase": "dc=x" }, "directory": "active-directory"
+    });
     assert_eq!(typed(principal), ["sAMAccountName", "userPrincipalName"]);
 }
 
 #[test]
-fn a_principal_has_groups_only_where_it_can_be_found() {
-    let alone = json!({ "login": { "bindDnTemplate": "{}@corp" }, "directory": "active-directory" });
-    let settings = read(alone);
-    assert!(matches!(settings.groups.source, GroupSource::Nowhere));
-    assert!(settings.attributes.is_empty());
+fn who_binds_by_another_name_than_his_dn_is_searched_for_by_himself() {
+    for template in ["{}@corp.example.com", "CORP\\{}"] {
+        let alone = json!({ "login": { "bindDnTemplate": template }, "directory": "active-directory" });
+        let told = wrong(alone);
+        assert!(told.starts_with("login.searchBase: is missing beside a bindDnTemplate"), "{told}");
+        let by_two = json!({
+            "login": {
+                "bindDnTemplate": template, "searchBase": "dc=x", "bindDn": "svc@corp", "bindPassword": "canary"
+            },
+            "directory": "active-directory"
+        });
+        let told = wrong(by_two);
+        assert!(told.starts_with("login.bindDn: means nothing beside a bindDnTemplate"), "{told}");
+    }
     let found = read(json!({
         "login": { "bindDnTemplate": "CORP\\{}", "searchBase": "cn=users,dc=corp,dc=example" },
         "directory": "active-directory"

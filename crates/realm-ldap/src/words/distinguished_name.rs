@@ -88,6 +88,12 @@ impl DistinguishedName {
         }
     }
 
+    /// Whether two texts name the same entry. What is no DN is itself only.
+    pub(crate) fn are_same(one: &str, other: &str) -> bool {
+        let key = |text| Self::parse(text).map(|name| name.key());
+        one == other || matches!((key(one), key(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
     /// Every value that is text, in order, with its attribute in lower case.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flatten().filter_map(|one| match &one.value {
@@ -273,6 +279,14 @@ mod tests {
         ] {
             assert_eq!(DistinguishedName::parse(text), Err(fault), "{text:?}");
         }
+    }
+
+    #[test]
+    fn texts_name_the_same_entry_or_not() {
+        let are_same = DistinguishedName::are_same;
+        assert!(are_same("CN=a, DC=x", "cn=A,dc=x"));
+        assert!(are_same("no name", "no name") && !are_same("no name", "No name"));
+        assert!(!are_same("cn=a,dc=x", "cn=b,dc=x") && !are_same("cn=a", "no name"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Called by `settings` (to read the mapping) and by the realm (to apply it). Must never give a role for a group whose name is
 //! only like the one that the mapping has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use auth::RoleName;
 
@@ -60,6 +60,8 @@ fn key_of(dn: &str, parsed: Option<&DistinguishedName>) -> Box<str> {
 #[derive(Debug, Default)]
 pub(crate) struct RoleMapping {
     roles: Vec<RoleName>,
+    /// The same, each once.
+    granted: HashSet<RoleName>,
     by_name: HashMap<Box<str>, Vec<usize>>,
     by_key: HashMap<Box<str>, Vec<usize>>,
 }
@@ -68,13 +70,23 @@ impl RoleMapping {
     /// One more row, behind the others: whoever is in the group of this DN has the role.
     pub(crate) fn add_dn(&mut self, group: &DistinguishedName, role: RoleName) {
         self.by_key.entry(group.key().into_boxed_str()).or_default().push(self.roles.len());
-        self.roles.push(role);
+        self.add(role);
     }
 
     /// One more row, behind the others: whoever is in a group of this name, wherever it is, has the role.
     pub(crate) fn add_name(&mut self, group: &str, role: RoleName) {
         self.by_name.entry(folded(group).into_boxed_str()).or_default().push(self.roles.len());
+        self.add(role);
+    }
+
+    fn add(&mut self, role: RoleName) {
+        self.granted.insert(role.clone());
         self.roles.push(role);
+    }
+
+    /// Whether any group is this role.
+    pub(crate) fn grants(&self, role: &RoleName) -> bool {
+        self.granted.contains(role)
     }
 
     /// Whether no group is any role.
@@ -144,6 +156,15 @@ mod tests {
         );
         assert_eq!(roles(&mapping, &[group("cn=ops,ou=other,dc=x")]), ["developer"]);
         assert_eq!(roles(&mapping, &[group("ou=staff,dc=x")]), Vec::<String>::new(), "not its cn");
+    }
+
+    #[test]
+    fn what_some_group_stands_for_can_be_granted() {
+        let mapping = mapping(&[("cn=Ops,ou=groups,dc=x", "admin"), ("staff", "search"), ("all", "search")]);
+        for (role, is_granted) in [("admin", true), ("search", true), ("Admin", false), ("staff", false)] {
+            assert_eq!(mapping.grants(&RoleName::parse(role).unwrap()), is_granted, "{role}");
+        }
+        assert!(!RoleMapping::default().grants(&RoleName::parse("admin").unwrap()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod code {
     pub(super) const REFERRAL: u32 = 10;
     pub(super) const ADMIN_LIMIT: u32 = 11;
     pub(super) const CONFIDENTIALITY_REQUIRED: u32 = 13;
+    pub(super) const CONSTRAINT_VIOLATION: u32 = 19;
     pub(super) const NO_SUCH_OBJECT: u32 = 32;
     pub(super) const INVALID_DN: u32 = 34;
     pub(super) const INAPPROPRIATE_AUTHENTICATION: u32 = 48;
@@ -83,6 +84,11 @@ pub(crate) fn judge_bind(answer: &LdapResult, origin: Origin) -> Bound {
         },
         code::INAPPROPRIATE_AUTHENTICATION | code::UNWILLING => {
             Bound::Rejected(policy.and_then(rejection_of).unwrap_or(Rejection::NotAllowed))
+        }
+        // 389 Directory Server says so of an account that it locked ("Exceed password retry limit"), and only of one that there is:
+        // whoever heard another answer than to a wrong password would learn who exists.
+        code::CONSTRAINT_VIOLATION => {
+            Bound::Rejected(policy.and_then(rejection_of).unwrap_or(Rejection::Locked))
         }
         _ => Bound::Unavailable(unavailable("a user's bind", answer)),
     }

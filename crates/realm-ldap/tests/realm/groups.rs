@@ -1,5 +1,6 @@
 //! Groups that become roles: by attribute, by search, nested, in circles, and very many of them.
 
+use auth::{Realm, RoleName};
 use serde_json::{Value, json};
 use testkit::ldap::{Entry, Group, PosixGroup, Slapd, User};
 
@@ -113,12 +114,12 @@ async fn more_groups_than_a_search_gives_are_read_in_pages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_groups_than_anybody_has_are_unavailable_and_never_cut() {
-    let plan = Slapd::new().user(User::named("alice", "secret"));
+    let plan = Slapd::new().size_limit(500).user(User::named("alice", "secret"));
     let slapd =
         many(realm_ldap::limits::MAX_GROUPS + 1, "alice").fold(plan, testkit::ldap::SlapdPlan::entry).start();
     let groups = with(searched(), json!({ "roleMapping": [["g0", "first"]] }));
     let (why, _) = House::of(&grouped(&slapd, groups)).unavailable("alice", "secret").await;
-    assert!(why.contains("groups"), "{why}");
+    assert!(why.contains("a user with more than 4096 groups"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,4 +150,15 @@ async fn a_group_base_that_is_not_there_is_a_fault_and_not_no_groups() {
     let groups = json!({ "source": "search", "searchBase": "ou=typo,dc=example,dc=org" });
     let (why, _) = House::of(&grouped(&slapd, groups)).unavailable("alice", "secret").await;
     assert!(why.contains("ou=typo"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_stand_for_the_roles_of_the_mapping_and_no_others() {
+    let slapd = Slapd::new().start();
+    let house = House::of(&grouped(&slapd, json!({ "source": "memberOf" })));
+    for (role, is_granted) in
+        [("user", true), ("top", true), ("rb", true), ("staff", false), ("Admin", false)]
+    {
+        assert_eq!(house.realm.grants(&RoleName::parse(role).unwrap()), is_granted, "{role}");
+    }
 }

@@ -71,7 +71,7 @@ impl House {
 pub(crate) fn said(verdict: Verdict) -> String {
     match verdict {
         Verdict::Verified(verified) => verified.username.shown().to_owned(),
-        Verdict::Rejected(rejection) => format!("{rejection:?}"),
+        Verdict::Rejected(rejection) | Verdict::RejectedAs(_, rejection) => format!("{rejection:?}"),
         Verdict::Unavailable(why) => format!("Unavailable: {}", why.0),
         other => format!("{other:?}"),
     }

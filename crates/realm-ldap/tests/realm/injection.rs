@@ -7,10 +7,11 @@ use testkit::ldap::{Slapd, User};
 use super::house::{House, by_search, by_template, with};
 
 /// A generator of numbers that is the same in every run (xorshift).
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, most: usize) -> usize {
+    /// A number below this.
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

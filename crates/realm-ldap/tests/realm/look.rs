@@ -24,6 +24,7 @@ async fn standings(house: &House, users: &[Username]) -> Vec<String> {
             Standing::Good(verified) => format!("{}: {}", verified.username.shown(), roles(&verified)),
             Standing::Out(rejection) => format!("{rejection:?}"),
             Standing::Gone => "Gone".to_owned(),
+            Standing::Untold(why) => format!("Untold: {}", why.0),
         })
         .collect()
 }

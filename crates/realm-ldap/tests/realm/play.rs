@@ -105,6 +105,10 @@ async fn it_ends_where_a_login_would() {
     assert!(tls.starts_with("NOT StartTLS with localhost") && tls.contains("certificate"), "{tls}");
     let direct = House::of(&by_template(slapd.port()));
     assert!(last(&direct, "alice", PASSWORD).await.starts_with("his attributes"));
+    for odd in ["alice ", "al  ice", "stra\u{df}e"] {
+        let steps = told(&play(&direct, odd, Some(PASSWORD)).await);
+        assert!(steps.last().unwrap().starts_with("NOT look at the name: for a direct bind"), "{steps:#?}");
+    }
     let without = told(&play(&direct, "alice", None).await).pop().unwrap();
     assert!(without.starts_with("read the entry: only the user himself"), "{without}");
     assert!(slapd.binds().iter().all(|dn| !dn.is_empty()));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::ldap::{DomainGroup, DomainUser, Samba};
 use testkit::suites::realms::{presented, username};
 
-use super::house::{House, rejected, roles, with};
+use super::house::{House, rejected, roles, said, with};
 
 const PASSWORD: &str = "Alice's own 1";
 
@@ -95,22 +95,84 @@ async fn states(house: &House) {
 async fn bound_by_principal(samba: &Samba) {
     for template in [format!("{{}}@{}", Samba::DOMAIN), format!("{}\\{{}}", Samba::SHORT_DOMAIN)] {
         let mut config = by_search(samba);
-        config["login"] = json!({ "bindDnTemplate": template });
-        config["groups"] = json!({});
-        let alone = House::of(&config);
-        assert_eq!(alone.says("alice", PASSWORD).await, "alice");
-        assert_eq!(alone.says("alice", "another").await, rejected(Rejection::WrongPassword));
-        assert_eq!(alone.says("alice@elsewhere", PASSWORD).await, "NotMine");
-        assert!(alone.realm.recheck().is_none());
         config["login"] = json!({ "bindDnTemplate": template, "searchBase": Samba::PEOPLE });
-        config["groups"] = by_search(samba)["groups"].clone();
         let searched = House::of(&config);
         assert_eq!(searched.roles("alice", PASSWORD).await, "user all", "read by himself");
+        assert_eq!(searched.says("alice", "another").await, rejected(Rejection::WrongPassword));
+        assert_eq!(searched.says("alice@elsewhere", PASSWORD).await, "NotMine");
+        assert!(searched.realm.recheck().is_none());
+        // To Windows the first of them is alice, and each of them would be counted for itself.
+        for spelling in ["\u{e1}lice", "alice ", "al\u{378}ice"] {
+            assert_eq!(
+                searched.says(spelling, PASSWORD).await,
+                rejected(Rejection::WrongPassword),
+                "{spelling}"
+            );
+        }
         assert_eq!(
             searched.says("administrator", "Root of the test 1").await,
             rejected(Rejection::NotAllowed)
         );
     }
+}
+
+/// The suffix of their `userPrincipalName`s. (Samba makes none that another could have by his account in the domain's own.)
+const SUFFIX: &str = "corp.example.org";
+
+/// But for the last, everybody's `userPrincipalName` begins with another's `sAMAccountName`, so that a name means one to the bind
+/// and another to the search.
+const CROSSED: [(&str, &str, &str); 5] = [
+    ("jsmith", "john", "John's own 1"),
+    ("jane", "jsmith", "Jane's own 1"),
+    ("john", "jack", "Johanna's own 1"),
+    ("jack", "jane", "Jack's own 1"),
+    ("plain", "plain", "Everybody's own 1"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_let_in_as_another_by_a_name_that_means_two() {
+    let people = CROSSED.map(|(account, principal, password)| {
+        DomainUser::named(account, password).principal(&format!("{principal}@{SUFFIX}"))
+    });
+    let samba =
+        Samba::new().users(people).group(DomainGroup::named("Admins of search").user("jsmith")).start();
+    // They fail often, and it is not about that.
+    samba.replace(Samba::SUFFIX, "lockoutThreshold", &[b"0"]);
+    let as_principal = samba.bind(&format!("jsmith@{SUFFIX}"), CROSSED[1].2);
+    assert_eq!(as_principal.code, 0, "Jane binds by what is John's account: {as_principal:?}");
+    let mut searching = by_search(&samba);
+    searching["groups"] = json!({ "roleMapping": [["admins of search", "admin"]] });
+    let mut configs = vec![searching.clone()];
+    for template in [format!("{{}}@{SUFFIX}"), format!("{}\\{{}}", Samba::SHORT_DOMAIN)] {
+        searching["login"] = json!({ "bindDnTemplate": template, "searchBase": Samba::SUFFIX });
+        configs.push(searching.clone());
+    }
+    let mut let_in = Vec::new();
+    for config in &configs {
+        let house = House::of(config);
+        let mut names = Vec::new();
+        for (typed, ..) in CROSSED {
+            for (account, _, password) in CROSSED {
+                match house.verify(typed, password).await {
+                    auth::Verdict::Verified(verified) => {
+                        assert_eq!(verified.username.shown(), account, "{typed} by {password}: {config}");
+                        assert_eq!(roles(&verified) == "admin", account == "jsmith", "{typed}: {config}");
+                        names.push(format!("{typed}={account}"));
+                    }
+                    other => assert_eq!(said(other), rejected(Rejection::WrongPassword), "{typed}: {config}"),
+                }
+            }
+        }
+        let_in.push(names.join(" "));
+    }
+    let everybody = CROSSED.map(|(account, ..)| format!("{account}={account}")).join(" ");
+    assert_eq!(let_in, [everybody.as_str(), "plain=plain", everybody.as_str()]);
+    // The operator is told which step it was.
+    let house = House::of(&configs[1]);
+    let steps = house.realm.rehearsal().unwrap();
+    let steps = steps.play(&username("jsmith"), presented(CROSSED[1].2).as_ref()).await;
+    let last = steps.last().unwrap();
+    assert!(!last.is_good && last.what.starts_with("bind as CN=jsmith,"), "{steps:#?}");
 }
 
 /// It refuses passwords without TLS, which is no user's fault.
@@ -155,6 +217,7 @@ async fn looked_at_again(samba: &Samba, house: &House) {
                 Standing::Good(verified) => format!("{}: {}", verified.username.shown(), roles(&verified)),
                 Standing::Out(rejection) => format!("{rejection:?}"),
                 Standing::Gone => "Gone".to_owned(),
+                Standing::Untold(why) => format!("Untold: {}", why.0),
             })
             .collect::<Vec<_>>()
     };

@@ -24,7 +24,9 @@
 //! What Windows says is from its documents; nothing here was tried against Windows.
 //!
 //! A name may be a DN, a `userPrincipalName`, `NAME@ad.example.org` of the `sAMAccountName` even where the
-//! `userPrincipalName` is another, or `EXAMPLE\NAME`; a bare `sAMAccountName` is unknown. A name with an empty password is
+//! `userPrincipalName` is another, or `EXAMPLE\NAME`; a bare `sAMAccountName` is unknown. Who has it as his
+//! `userPrincipalName` comes first; Samba makes none in its own domain that is another's by his `sAMAccountName` (68), but with
+//! another suffix it does. A name with an empty password is
 //! refused with 52e by Samba, and let in as anonymous by Windows. A bind without TLS is answered with 8
 //! (strongerAuthRequired). There is no "who am I". A search below [`Samba::SUFFIX`] ends with references to
 //! `ldaps://ad.example.org/…`, which nobody should follow.
@@ -389,7 +391,7 @@ impl Samba {
 
     /// SIGSTOP: it goes on being connected to (the kernel accepts for it), and answers nothing.
     pub fn freeze(&self) {
-        self.server.signal(Signal::STOP);
+        self.server.freeze();
     }
 
     /// SIGCONT: it answers what it was asked meanwhile.

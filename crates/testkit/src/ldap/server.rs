@@ -70,6 +70,19 @@ impl Server {
         kill_process(pid, signal).expect("the server takes the signal");
     }
 
+    /// SIGSTOP, and waits until every one of its threads stands still: until then some of them go on answering.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let child = self.child.as_ref().expect("it took the signal");
+        let tasks = format!("/proc/{}/task", child.id());
+        let stands_still = |task: std::io::Result<std::fs::DirEntry>| {
+            let status = task.and_then(|task| std::fs::read_to_string(task.path().join("status")));
+            status.is_ok_and(|status| status.contains("State:\tT"))
+        };
+        let stopped = wait_until(|| std::fs::read_dir(&tasks).ok()?.all(stands_still).then_some(()));
+        assert!(stopped.is_some(), "it does not stand still within {PATIENCE:?}");
+    }
+
     /// Everything it has written.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()

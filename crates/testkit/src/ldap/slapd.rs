@@ -407,7 +407,7 @@ impl Slapd {
 
     /// SIGSTOP: it goes on being connected to (the kernel accepts for it), and answers nothing.
     pub fn freeze(&self) {
-        self.server.signal(Signal::STOP);
+        self.server.freeze();
     }
 
     /// SIGCONT: it answers what it was asked meanwhile.

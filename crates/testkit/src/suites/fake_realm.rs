@@ -3,7 +3,7 @@
 //! Called by the tests of the kernel and of whatever stands on it. Must never look at the time.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,8 @@ struct Kept {
     aliases: HashMap<Box<str>, Box<str>>,
     records: Option<UserRecords>,
     unavailable: Option<&'static str>,
+    untold: HashSet<Box<str>>,
+    grants: Option<Vec<RoleName>>,
     challenges: bool,
     rehash: Option<PasswordHash>,
     rechecks: Option<(Duration, Duration)>,
@@ -142,6 +144,20 @@ impl FakeRealm {
         self.kept().unavailable = why;
     }
 
+    /// Cannot tell of him from now on, when it is asked again, though it can tell of others.
+    pub fn leave_untold(&self, name: &str) {
+        self.kept().untold.insert(Box::from(username(name).canonical()));
+    }
+
+    /// Its groups can stand for these roles and no others from now on; without this, for all.
+    ///
+    /// # Panics
+    /// If no role can be called so.
+    pub fn grant_only(&self, roles: &[&str]) {
+        let roles = roles.iter().map(|role| RoleName::parse(role).expect("a name of a role")).collect();
+        self.kept().grants = Some(roles);
+    }
+
     /// Asks for another leg of every login from now on.
     pub fn challenge(&self, challenges: bool) {
         self.kept().challenges = challenges;
@@ -211,6 +227,9 @@ impl FakeRealm {
         match evidence {
             Evidence::Password { username, password } => match kept.find(username.canonical()) {
                 None => Verdict::NotMine,
+                Some(known) if known.password != password.expose() && known.username != *username => {
+                    Verdict::RejectedAs(known.username.clone(), Rejection::WrongPassword)
+                }
                 Some(known) if known.password != password.expose() => {
                     Verdict::Rejected(Rejection::WrongPassword)
                 }
@@ -250,6 +269,9 @@ impl Kept {
     }
 
     fn standing(&self, user: &Username) -> Standing {
+        if self.untold.contains(user.canonical()) {
+            return Standing::Untold(Unavailability(Cow::Borrowed("not of him")));
+        }
         match self.users.get(user.canonical()) {
             None => Standing::Gone,
             Some(Known { rejection: Some(rejection), .. }) => Standing::Out(*rejection),
@@ -302,6 +324,10 @@ impl Realm for FakeRealm {
 
     fn users(&self) -> UserRecords {
         self.kept().records.unwrap_or(UserRecords::ByHand)
+    }
+
+    fn grants(&self, role: &RoleName) -> bool {
+        self.kept().grants.as_ref().is_none_or(|roles| roles.contains(role))
     }
 
     fn asserting_fields(&self) -> &[Box<str>] {

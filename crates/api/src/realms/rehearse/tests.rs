@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth::directory::Snapshot;
-use auth::limits::{MAX_PASSWORD_BYTES, MAX_REHEARSALS};
+use auth::limits::{MAX_PASSWORD_BYTES, MAX_REHEARSAL, MAX_REHEARSALS};
 use auth::{
     Evidence, Password, Pending, Realm, Reason, Rehearsal, RehearsedStep, Unavailability, Username, Verdict,
 };
@@ -220,5 +220,22 @@ async fn so_many_logins_are_played_at_once_and_no_more() {
     plays.push(next);
     for play in plays {
         assert_eq!(play.await.unwrap(), "(\"connect\", true)");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_play_without_an_end_is_ended() {
+    let stage = Arc::new(Stage { curtain: Some(Notify::new()), ..Stage::default() });
+    let house = House::with_stage(&stage).await;
+    for password in [None, Some(PASSWORD)] {
+        let mut play = Box::pin(house.rehearse("ldap", password));
+        let almost = MAX_REHEARSAL - Duration::from_millis(1);
+        assert!(tokio::time::timeout(almost, &mut play).await.is_err(), "it may take so long");
+        assert_eq!(said(play.await), "(\"play the login through\", false)");
+    }
+    // That no server answers is no wrong password.
+    for _ in 0..20 {
+        let played = said(house.rehearse("ldap", Some("wrong")).await);
+        assert_eq!(played, "(\"play the login through\", false)");
     }
 }

@@ -20,6 +20,7 @@ async fn to_searches(say: impl Fn(u16) -> Vec<u8> + Send + Sync + 'static) -> Fa
     let script = move |number, asked| match asked {
         Asked::Bind => (bind_answer(number, 0), false),
         Asked::Search => (say(number), false),
+        Asked::Easy => (end_of_search(number, 0), false),
     };
     FakeServer::start(script).await
 }
@@ -108,7 +109,7 @@ async fn an_entry_that_is_too_large_keeps_nobody_else_out() {
     for _ in 0..3 {
         assert_eq!(network.search(for_alice()).await.unwrap().entries.len(), 1);
         is_large.store(1, Ordering::Relaxed);
-        let why = network.search(for_alice()).await.unwrap_err().0;
+        let why = network.search(for_alice()).await.unwrap_err().why.0;
         assert!(why.contains("more than 8388608 bytes"), "{why}");
         is_large.store(0, Ordering::Relaxed);
     }

@@ -31,7 +31,7 @@ fn trust(authority: &Authority) -> Trust {
 
 /// TLS with whatever the settings call `host`. TCP is wherever the test has it.
 async fn secured(port: u16, host: &str, trust: &Trust) -> Result<transport::Secured, Fault> {
-    let stream = transport::reach(&[(Ipv4Addr::LOCALHOST, port).into()]).await?;
+    let stream = transport::reach(&[(Ipv4Addr::LOCALHOST, port).into()], LIMIT).await?;
     let server = settings::Server { host: host.into(), port };
     transport::secure(stream, &server, settings::Transport::Ldaps, trust).await
 }

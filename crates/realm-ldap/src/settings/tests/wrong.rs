@@ -187,12 +187,22 @@ fn each_mistake_about_groups_and_users_has_words_of_its_own() {
             "groups.searchBase: means nothing where groups.source is \"memberOf\" and groups.nested is false",
         ),
         (
-            json!({ "directory": ad, "login": { "bindDnTemplate": "{}@x" }, "groups.source": "memberOf" }),
-            "groups.source: needs login.searchBase with a bindDnTemplate that is no DN: whose groups, is found below it",
+            json!({ "directory": ad, "login": { "bindDnTemplate": "{}@x" } }),
+            "login.searchBase: is missing beside a bindDnTemplate that is no DN: only his entry says whose name that is",
         ),
         (
-            json!({ "directory": ad, "login": { "bindDnTemplate": "{}@x" }, "attributes.a": "b" }),
-            "attributes: needs login.searchBase with a bindDnTemplate that is no DN: whose, is found below it",
+            json!({ "directory": ad, "login": {
+                "bindDnTemplate": "X\\{}", "searchBase": "dc=x", "bindDn": "cn=s,dc=x", "bindPassword": "p"
+            } }),
+            "login.bindDn: means nothing beside a bindDnTemplate that is no DN: leave that out, and the service account searches",
+        ),
+        (
+            json!({ "login": { "bindDnTemplate": "uid={},dc=x", "nameAttribute": "mail" } }),
+            "login.nameAttribute: is not uid, which bindDnTemplate makes DNs of: two people could have the same mail, and only a search would tell (login.searchBase)",
+        ),
+        (
+            json!({ "login": { "bindDnTemplate": "cn={},dc=x", "nameAttribute": "sAMAccountName" } }),
+            "login.nameAttribute: is not cn, which bindDnTemplate makes DNs of: two people could have the same sAMAccountName, and only a search would tell (login.searchBase)",
         ),
         (
             json!({ "groups.roleMapping": {} }),

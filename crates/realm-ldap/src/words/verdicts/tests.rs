@@ -40,6 +40,7 @@ fn every_code_has_its_meaning() {
                 (32 | 34, Origin::Search) => Some(Bound::NotMine),
                 (49, _) | (32 | 34, Origin::Template) => Some(Bound::Rejected(Rejection::WrongPassword)),
                 (48 | 53, _) => Some(Bound::Rejected(Rejection::NotAllowed)),
+                (19, _) => Some(Bound::Rejected(Rejection::Locked)),
                 _ => None,
             };
             match expected {
@@ -97,7 +98,7 @@ fn a_password_policy_is_heard_with_success_and_with_failure() {
     let policy = |rc, number| {
         judge_bind(&with_control(rc, POLICY_CONTROL, Some(&[0x30, 3, 0x81, 1, number])), Origin::Search)
     };
-    for rc in [0, 49, 53] {
+    for rc in [0, 19, 48, 49, 53] {
         assert_eq!(policy(rc, 0), Bound::Rejected(Rejection::PasswordExpired));
         assert_eq!(policy(rc, 1), Bound::Rejected(Rejection::Locked));
         assert_eq!(policy(rc, 2), Bound::Rejected(Rejection::MustChangePassword));
