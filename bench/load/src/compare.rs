@@ -79,6 +79,9 @@ pub(crate) fn variants(engine: &Engine, arguments: &Arguments) -> Outcome<Vec<Va
     let gateway = proxies::start_doorward(&fresh, backend, true, None)?;
     let tokens = proxies::tokens(&fresh, gateway.address)?;
     variants.push(variant("doorward, session checked, request log", gateway, tokens));
+    let gateway = proxies::start_signing_doorward(&fresh, backend)?;
+    let tokens = proxies::tokens(&fresh, gateway.address)?;
+    variants.push(variant("doorward, session checked, signed identity", gateway, tokens));
     Ok(variants)
 }
 

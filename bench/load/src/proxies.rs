@@ -106,6 +106,15 @@ pub(crate) fn start_doorward(
     start_doorward_with(arguments, upstream, log, data, DOORWARD_SETTINGS)
 }
 
+/// The same, with a signed identity for the backend in each request.
+pub(crate) fn start_signing_doorward(arguments: &Arguments, upstream: SocketAddr) -> Outcome<Proxy> {
+    let settings = format!(
+        "issuer = \"https://gateway.example.org\"\n{DOORWARD_SETTINGS}\
+         identity_token = {{ audience = \"https://backend.example.org\" }}\n"
+    );
+    start_doorward_with(arguments, upstream, false, None, &settings)
+}
+
 /// The same by other settings than those of `bench/doorward.toml`, with the same places to be filled in.
 pub(crate) fn start_doorward_with(
     arguments: &Arguments,

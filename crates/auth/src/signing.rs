@@ -179,6 +179,19 @@ pub trait Signatory: Send + Sync {
     /// [`RotationFault`].
     fn rotated(&self, ring: &KeyRing, rotation: Rotation, now: Moment) -> Result<KeyRing, RotationFault>;
 
+    /// The keys without the one of this id, whatever it was used for, and whatever it signed; where it signed or was the next
+    /// one, there is another one. `None` where no key has this id.
+    ///
+    /// # Errors
+    /// [`SignFault::System`].
+    fn withdrawn(
+        &self,
+        ring: &KeyRing,
+        id: &str,
+        algorithm: SigningAlgorithm,
+        now: Moment,
+    ) -> Result<Option<KeyRing>, SignFault>;
+
     /// The keys without those whose last token has expired; `None` where there is none of these.
     fn swept(&self, ring: &KeyRing, now: Moment) -> Option<KeyRing>;
 }

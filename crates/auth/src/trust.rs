@@ -21,7 +21,7 @@ use crate::words::clock::Moment;
 use crate::words::credential::AuthMethod;
 use crate::words::ids::{KeyId, SessionId};
 use crate::words::names::Scope;
-use crate::words::token::TokenHash;
+use crate::words::token::{KeyText, TokenHash};
 
 /// Somebody who is known: an enabled user of an enabled realm, by a live session or a secret just proven.
 pub struct Authenticated {
@@ -94,6 +94,18 @@ impl Authenticated {
         snapshot.in_force(account).map_err(|_| Reason::UnknownKey)?;
         let (account, key) = (Arc::clone(account), Some(Arc::clone(key)));
         Ok(Self { account, method: AuthMethod::ApiKey, session: None, key })
+    }
+
+    /// The API key of this text and whose it is, where it counts now: for others who ask what it is worth. Proves nothing, and is
+    /// no use of it.
+    #[must_use]
+    pub fn key_in_force(
+        snapshot: &Snapshot,
+        key: &KeyText,
+        now: Moment,
+    ) -> Option<(Arc<CompiledKey>, Arc<Account>)> {
+        let known = Self::by_key(snapshot, &key.hash(), now).ok()?;
+        known.key.map(|key| (key, known.account))
     }
 
     /// The same caller as he is now, if what he showed still counts.

@@ -11,6 +11,7 @@ mod form;
 mod fusion;
 mod ovirt;
 mod plain;
+mod shown;
 mod told;
 
 pub use fusion::{

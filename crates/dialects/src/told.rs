@@ -7,6 +7,9 @@ use auth::Reason;
 use auth::directory::Account;
 use gateway::{Answer, Refusal};
 
+/// What a token is that is not taken back where others are (RFC 7009 section 2.2.1).
+pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
+
 /// The answer to a refusal with the fields that tell the client how to go on (RFC 9110): when to come again, which methods are
 /// allowed, and, with a 401, `challenge`.
 pub(crate) fn how_to_go_on(answer: Answer, refusal: &Refusal, challenge: impl FnOnce() -> String) -> Answer {

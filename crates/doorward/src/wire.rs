@@ -118,7 +118,7 @@ fn mount(
 ) -> Result<Mount, (String, String)> {
     let dialect: Arc<dyn Dialect> = match mount.dialect {
         Spoken::Ovirt => Arc::new(ovirt::dialect(mount)),
-        Spoken::Plain => Arc::new(plain::dialect(mount, settings)),
+        Spoken::Plain => Arc::new(plain::dialect(mount)),
         Spoken::Fusion(_) => {
             Arc::new(Fusion::new(fusion_parts(mount, &settings.mounts, services, setup_token)?))
         }
@@ -284,5 +284,32 @@ fn cookie(mount: &config::Mount) -> CookieSettings {
             config::SameSite::None => SameSite::None,
             config::SameSite::Off => SameSite::Off,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the gateway reads in a field, or writes in it, is the client's or the gateway's to say, and not what a realm says of
+    /// somebody.
+    #[test]
+    fn case_6_no_field_that_the_gateway_knows_tells_backends_something_else() {
+        const MOUNT: &str = "[[mount]]\nupstream = \"http://127.0.0.1:1\"\n";
+        let is_read =
+            |line: String| Settings::parse("test.toml", &format!("{MOUNT}{line}\n"), &config::System).is_ok();
+        let told = |name: &str| is_read(format!("attribute_headers = {{ a = \"{name}\" }}"));
+        let signed =
+            |name: &str| is_read(format!("identity_token = {{ audience = \"a\", header = \"{name}\" }}"));
+        assert!(told("X-User-Mail") && signed("X-User"));
+        assert!(gateway::known_fields().count() > 30);
+        for name in gateway::known_fields() {
+            let joined = name.replace('-', "");
+            for spelled in [name, &name.to_uppercase(), &joined] {
+                assert!(!told(spelled), "{spelled}");
+                // Who is known is said there by default, in place of what the client said.
+                assert_eq!(signed(spelled), name == "authorization", "{spelled}");
+            }
+        }
     }
 }

@@ -14,10 +14,10 @@ pub(crate) fn pairs(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Writes `value` to `out` without the cookies called `name`; false if nothing is left, and nothing was written then.
-/// Where no such cookie is there, the bytes stay as they came.
-pub(crate) fn without(value: &[u8], name: &[u8], out: &mut Vec<u8>) -> bool {
-    if pairs(value).all(|(cookie, _)| cookie != name) {
+/// Writes `value` to `out` without the cookies whose names are `ours`; false if nothing is left, and nothing was written
+/// then. Where no such cookie is there, the bytes stay as they came.
+pub(crate) fn without(value: &[u8], ours: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
+    if !pairs(value).any(|(cookie, _)| ours(cookie)) {
         out.extend_from_slice(value);
         return true;
     }
@@ -25,7 +25,7 @@ pub(crate) fn without(value: &[u8], name: &[u8], out: &mut Vec<u8>) -> bool {
     for piece in value.split(|&b| b == b';') {
         let piece = crate::h1::trim(piece);
         let cookie = piece.split(|&b| b == b'=').next().unwrap_or_default();
-        if piece.is_empty() || cookie == name {
+        if piece.is_empty() || ours(cookie) {
             continue;
         }
         if wrote {
@@ -43,7 +43,8 @@ mod tests {
 
     fn left(value: &str, name: &str) -> Option<String> {
         let mut out = Vec::new();
-        without(value.as_bytes(), name.as_bytes(), &mut out).then(|| String::from_utf8(out).unwrap())
+        without(value.as_bytes(), |cookie| cookie == name.as_bytes(), &mut out)
+            .then(|| String::from_utf8(out).unwrap())
     }
 
     #[test]

@@ -79,8 +79,15 @@ pub trait Dialect: Send + Sync {
     /// How the backend reads matrix parameters (`;name=value`) in paths.
     fn matrix(&self) -> Matrix;
 
-    /// The name of the session cookie, which never reaches the backend and which the backend cannot set.
+    /// The name of the session cookie whose path is the mount's, so that clients send it here and to the mounts within; empty
+    /// where there is none. No backend there sees it, and no backend sets one that would come here.
     fn session_cookie(&self) -> &str;
+
+    /// The names of session cookies whose path is `/`, so that clients send them to every mount. No backend of any mount sees
+    /// or sets one of them.
+    fn cookies_of_the_host(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Tells the backend who it is: calls `field` with each identity header's name and value.
     fn identify(&self, known: &Authenticated, field: &mut dyn FnMut(&str, &str));

@@ -2,6 +2,7 @@
 //! journal. Made by the binary from the settings; replaced whole when they are read again.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +13,11 @@ use ipnet::IpNet;
 use rustls::ClientConfig;
 
 use crate::dialect::Dialect;
-use crate::identity::OwnNames;
+use crate::identity::{OwnNames, Trailers, passing_trailers};
 use crate::identity_token::{IdentityToken, RouteIdentity};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
+use crate::session_cookies::SessionCookies;
 use crate::upstream::{Address, Upstream};
 
 /// How long a backend that could not be reached is passed over while another one is there.
@@ -45,11 +47,32 @@ pub struct HouseParts {
 pub struct House {
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) signatory: Arc<dyn Signatory>,
-    mounts: Vec<(Mount, Option<Pattern>)>,
+    mounts: Vec<Mounted>,
     trusted_proxies: Vec<IpNet>,
     pub(crate) separate_administration: bool,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) own_names: OwnNames,
+    pub(crate) own_names: Arc<OwnNames>,
+    /// Which trailer fields may pass.
+    pub(crate) trailers: Trailers,
+    /// Whose session cookies come where.
+    pub(crate) session_cookies: SessionCookies,
+}
+
+/// A mount in its house, with what follows for it from the others.
+pub(crate) struct Mounted {
+    mount: Mount,
+    /// Every path that some backend could take for one of this mount; `None` for the mount that takes all.
+    territory: Option<Pattern>,
+    /// The names of the session cookies that clients send here.
+    pub(crate) session_cookies: Vec<Box<str>>,
+}
+
+impl Deref for Mounted {
+    type Target = Mount;
+
+    fn deref(&self) -> &Mount {
+        &self.mount
+    }
 }
 
 impl House {
@@ -61,20 +84,23 @@ impl House {
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
         let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names());
         let signed = mounts.iter().flat_map(Mount::identity_tokens).filter_map(IdentityToken::own_name);
+        let own_names = Arc::new(OwnNames::new(told.chain(signed)));
+        let session_cookies = SessionCookies::of(&mounts);
+        let mounted = mounts.into_iter().map(|mount| Mounted {
+            territory: mount.territory(),
+            session_cookies: session_cookies.sent_to(&mount.path),
+            mount,
+        });
         Self {
-            own_names: OwnNames::new(told.chain(signed)),
+            mounts: mounted.collect(),
+            session_cookies,
+            trailers: passing_trailers(Arc::clone(&own_names), Arc::clone(&parts.kernel)),
+            own_names,
             kernel: parts.kernel,
             signatory: parts.signatory,
             trusted_proxies: parts.trusted_proxies,
             separate_administration: parts.separate_administration,
             journal: parts.journal,
-            mounts: mounts
-                .into_iter()
-                .map(|mount| {
-                    let territory = mount.territory();
-                    (mount, territory)
-                })
-                .collect(),
         }
     }
 
@@ -98,12 +124,12 @@ impl House {
     /// # Errors
     /// [`Refusal::NotFound`] where none fits; [`Refusal::BadRequest`] where the path is nearly that of a longer mount: a
     /// backend could read `/API/x` or `/api;a/x` as `/api/x`, and it must not get there by another mount's rules.
-    pub(crate) fn mount<'p>(&self, path: &'p str) -> Result<(&Mount, &'p str), Refusal> {
-        for (mount, territory) in &self.mounts {
+    pub(crate) fn mount<'p>(&self, path: &'p str) -> Result<(&Mounted, &'p str), Refusal> {
+        for mount in &self.mounts {
             if let Some(below) = auth::path::below_mount(path, &mount.path) {
                 return Ok((mount, below));
             }
-            if territory.as_ref().is_some_and(|territory| territory.covers_loosely(path, "")) {
+            if mount.territory.as_ref().is_some_and(|territory| territory.covers_loosely(path, "")) {
                 return Err(Refusal::BadRequest("the path is nearly that of a mount"));
             }
         }
@@ -112,7 +138,7 @@ impl House {
 
     /// The dialect for requests that reached no mount: the one of the mount that is not ours and has the shortest path.
     pub(crate) fn fallback(&self) -> &dyn Dialect {
-        let mut mounts = self.mounts.iter().map(|(mount, _)| mount).rev();
+        let mut mounts = self.mounts.iter().rev();
         let last = mounts.clone().find(|mount| mount.backend.is_some()).or_else(|| mounts.next());
         &*last.expect("a house has a mount").dialect
     }
@@ -163,7 +189,7 @@ impl Mount {
         self.routes.iter().filter_map(|route| self.identity_token(Some(route))).chain(&self.identity_token)
     }
 
-    /// Every path that some backend could take for one of this mount; `None` for the mount that takes all.
+    /// See [`Mounted`].
     fn territory(&self) -> Option<Pattern> {
         Pattern::parse(&format!("{}/**", self.path)).ok().filter(|_| &*self.path != "/")
     }

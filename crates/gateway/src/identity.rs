@@ -3,6 +3,15 @@
 //! Backends fold names: `acme_user_id` in CGI and WSGI, `X.Auth.User` in others. So a name is squeezed to its letters
 //! and digits in lower case before it is compared (security.md case 6); what remains of a client's own copy is nothing.
 
+use std::sync::Arc;
+
+use auth::Kernel;
+
+use crate::h1::Known;
+
+/// Whether a trailer field of a name may pass.
+pub(crate) type Trailers = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// Prefixes of squeezed names that nobody but the gateway sets.
 const OWN_PREFIXES: [&str; 7] =
     ["xforwarded", "xoriginal", "xauthrequest", "xauthenticated", "xauthuser", "xremote", "xwebauth"];
@@ -30,20 +39,40 @@ const OWN_NAMES: [&str; 14] = [
 /// All names that only the gateway may set.
 pub(crate) struct OwnNames {
     names: Vec<String>,
+    /// Fields that are known by name and that somebody is told something in, one bit for each.
+    known: u64,
 }
 
 impl OwnNames {
     /// These, beside those that are always ours.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all: Vec<String> = names.into_iter().map(squeeze).collect();
+        let told = |name: &[u8]| all.iter().any(|own| letters(name).eq(own.bytes()));
+        let known = Known::ALL.iter().filter(|(_, name, _)| told(name));
+        let known = known.fold(0, |bits, (_, _, known)| bits | bit(*known));
         all.extend(OWN_NAMES.iter().map(|name| (*name).to_owned()));
         all.sort();
         all.dedup();
-        Self { names: all }
+        Self { names: all, known }
     }
 
-    /// Whether a field of this name is ours to set. No allocation: this runs for every field of every request.
-    pub(crate) fn holds(&self, name: &[u8]) -> bool {
+    /// Whether this field is ours to set: its name, and what is known of it. No allocation: this runs for every field of every
+    /// request.
+    pub(crate) fn hold(&self, known: Known, name: &[u8]) -> bool {
+        match known {
+            Known::XForwardedFor
+            | Known::XForwardedHost
+            | Known::XForwardedProto
+            | Known::XForwardedPort
+            | Known::Forwarded
+            | Known::XRealIp => true,
+            Known::Other => self.hold_name(name),
+            known => self.known & bit(known) != 0,
+        }
+    }
+
+    /// As [`hold`](Self::hold), of fields that are not known by name.
+    fn hold_name(&self, name: &[u8]) -> bool {
         let Some(first) = letters(name).next() else { return true };
         let spelled = |own: &str| letters(name).eq(own.bytes());
         let begins = |prefix: &str| {
@@ -55,9 +84,13 @@ impl OwnNames {
     }
 }
 
-/// Whether a field of this name may not come in a trailer section. Who somebody is is said in heads only, so every name
-/// that looks like it is kept back, whichever dialects are mounted.
-pub(crate) fn never_in_trailers(name: &[u8]) -> bool {
+fn bit(known: Known) -> u64 {
+    1 << known as u32
+}
+
+/// Whether a field of this name may not come in a trailer section, whatever the settings. Who somebody is is said in heads only,
+/// so every name that looks like it is kept back, whichever dialects are mounted.
+fn never_in_trailers(name: &[u8]) -> bool {
     let squeezed: String = letters(name).map(char::from).collect();
     OWN_PREFIXES.iter().any(|prefix| squeezed.starts_with(prefix))
         || OWN_NAMES.contains(&squeezed.as_str())
@@ -67,6 +100,18 @@ pub(crate) fn never_in_trailers(name: &[u8]) -> bool {
         ]
         .iter()
         .any(|word| squeezed.contains(word))
+}
+
+/// Which trailer fields may pass, in either direction: nothing that frames, routes, or says who it is (RFC 9110 section 6.5.1;
+/// security.md row 92): to a backend of these settings, in what is always ours, or to a realm.
+pub(crate) fn passing_trailers(own: Arc<OwnNames>, kernel: Arc<Kernel>) -> Trailers {
+    Box::new(move |name| {
+        let directory = || kernel.directory().present();
+        Known::classify(name) == Known::Other
+            && !never_in_trailers(name)
+            && !own.hold(Known::Other, name)
+            && !directory().asserting_fields().iter().any(|asserting| is_spelled_as(name, asserting))
+    })
 }
 
 /// Whether a backend could read a field of this name as one called `other`.
@@ -86,6 +131,10 @@ fn squeeze(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn begins_as_ours(name: &str) -> bool {
+        OWN_PREFIXES.iter().any(|prefix| squeeze(name).starts_with(prefix))
+    }
+
     const TOLD: [&str; 2] = ["acme-user-id", "acme-user-name"];
 
     #[test]
@@ -103,13 +152,30 @@ mod tests {
                         .enumerate()
                         .map(|(i, c)| if variant >> (i % 5) & 1 == 1 { c.to_ascii_uppercase() } else { c })
                         .collect();
-                    assert!(own.holds(spelled.as_bytes()), "{spelled}");
-                    assert!(own.holds(format!("_{spelled}_").as_bytes()), "_{spelled}_");
+                    assert!(own.hold_name(spelled.as_bytes()), "{spelled}");
+                    assert!(own.hold_name(format!("_{spelled}_").as_bytes()), "_{spelled}_");
                     spellings += 2;
                 }
             }
         }
         assert!(spellings > 2_000);
+    }
+
+    #[test]
+    fn case_6_no_field_that_is_known_by_name_says_who_somebody_is_as_well() {
+        let untold = OwnNames::new(TOLD);
+        for (_, name, known) in Known::ALL {
+            let name = std::str::from_utf8(name).unwrap();
+            let told = OwnNames::new([name.to_uppercase().replace('-', "").as_str()]);
+            assert!(told.hold(*known, name.as_bytes()), "{name}");
+            let always = OWN_NAMES.contains(&squeeze(name).as_str()) || begins_as_ours(name);
+            let frames = matches!(known, Known::ContentLength | Known::TransferEncoding);
+            assert_eq!(untold.hold(*known, name.as_bytes()), always && !frames, "{name}");
+            let bits: u32 = told.known.count_ones();
+            assert_eq!(bits, 1, "{name}");
+        }
+        assert_eq!(untold.known, 0);
+        assert!((Known::Other as u32) < u64::BITS);
     }
 
     #[test]
@@ -122,7 +188,7 @@ mod tests {
             "X-HTTP-Method-Override",
             "X_Original_Method",
         ] {
-            assert!(own.holds(name.as_bytes()), "{name}");
+            assert!(own.hold_name(name.as_bytes()), "{name}");
         }
     }
 
@@ -132,7 +198,7 @@ mod tests {
         for name in
             ["Accept", "X-Requested-With", "Acme-User", "Cookie", "User-Agent", "X-Forward", "X-Api-Version"]
         {
-            assert!(!own.holds(name.as_bytes()), "{name}");
+            assert!(!own.hold_name(name.as_bytes()), "{name}");
         }
     }
 }

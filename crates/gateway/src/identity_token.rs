@@ -4,8 +4,6 @@
 
 use auth::Audience;
 
-use crate::identity;
-
 /// What carries credentials everywhere; a token in it is written as RFC 6750 section 2.1 has it.
 const AUTHORIZATION: &str = "Authorization";
 
@@ -44,11 +42,6 @@ impl IdentityToken {
     /// credentials in: no backend gets that from them anyway.
     pub(crate) fn own_name(&self) -> Option<&str> {
         (!self.is_authorization()).then_some(&*self.field)
-    }
-
-    /// Whether a client could say it in a trailer section, unless all trailer fields are kept back.
-    pub(crate) fn could_be_trailer(&self) -> bool {
-        !identity::never_in_trailers(self.field.as_bytes())
     }
 
     /// Writes the field.
@@ -90,7 +83,5 @@ mod tests {
     fn the_field_is_ours_alone_unless_clients_need_it() {
         assert_eq!(in_field("authorization").own_name(), None);
         assert_eq!(in_field("X-Who").own_name(), Some("X-Who"));
-        assert!(!in_field("Authorization").could_be_trailer() && !in_field("X-Id-Token").could_be_trailer());
-        assert!(in_field("X-Who").could_be_trailer());
     }
 }

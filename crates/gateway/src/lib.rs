@@ -19,6 +19,7 @@ mod limits;
 mod query;
 mod refusal;
 mod serve;
+mod session_cookies;
 mod upstream;
 mod way;
 
@@ -27,6 +28,7 @@ pub use dialect::{Claim, Destination, Dialect, Door, Visit};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use h1::fuzzing;
+pub use h1::known_fields;
 pub use house::{Backends, House, HouseParts, Mount, NoRefresh, Route};
 pub use identity_token::{IdentityToken, RouteIdentity};
 pub use journal::{Journal, RequestLine};

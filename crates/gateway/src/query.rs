@@ -4,6 +4,12 @@
 //! Called by [`Clean`](crate::Clean), through which dialects read, and by the way's act step, which takes the
 //! credentials out of what the backend sees. Must never give the two different readings: what one finds the other removes.
 
+/// The name under which API keys come in queries, in lower case.
+const KEY_PARAMETER: &[u8] = b"apikey";
+
+/// How every API key begins.
+const KEY_BEGIN: &[u8] = b"dwk_";
+
 /// The values of the parameters called exactly `name` after decoding, decoded, in order.
 pub(crate) fn values<'q>(query: &'q [u8], name: &'q [u8]) -> impl Iterator<Item = Vec<u8>> + 'q {
     parameters(query).filter_map(move |parameter| {
@@ -23,11 +29,28 @@ pub(crate) fn names(query: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 /// left, and nothing was written then. The bytes of all others stay as they came, in order; of the `&` only those go
 /// that stood beside what is removed.
 pub(crate) fn without(query: &[u8], names: &[&str], out: &mut Vec<u8>) -> bool {
-    let removed = |parameter: &[u8]| {
-        let (key, _) = halves(parameter);
-        names.iter().any(|name| is_called(key, name.as_bytes()))
-    };
-    if names.is_empty() || !parameters(query).any(removed) {
+    keep(query, |parameter| is_called_one_of(parameter, names), out)
+}
+
+/// As [`without`], and also without those that show an API key where no dialect reads it: somebody took this mount for another
+/// one. A parameter of the backend's that is called the same stays.
+pub(crate) fn without_credentials(query: &[u8], names: &[&str], out: &mut Vec<u8>) -> bool {
+    keep(query, |parameter| is_called_one_of(parameter, names) || shows_key(parameter), out)
+}
+
+fn is_called_one_of(parameter: &[u8], names: &[&str]) -> bool {
+    let (key, _) = halves(parameter);
+    names.iter().any(|name| is_called(key, name.as_bytes()))
+}
+
+fn shows_key(parameter: &[u8]) -> bool {
+    let (key, value) = halves(parameter);
+    Decoded(key).map(|byte| byte.to_ascii_lowercase()).eq(KEY_PARAMETER.iter().copied())
+        && Decoded(value).take(KEY_BEGIN.len()).eq(KEY_BEGIN.iter().copied())
+}
+
+fn keep(query: &[u8], removed: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
+    if !parameters(query).any(&removed) {
         out.extend_from_slice(query);
         return true;
     }

@@ -52,7 +52,7 @@ async fn line<'r>(
     wire: &mut Wire<'_>,
     settled: &mut Settled,
     record: &mut Record<'r>,
-) -> Result<Acted, Stop> {
+) -> Result<Acted<'r>, Stop> {
     let routed = route::route(house, clean, record)?;
     routed.pass_over_body(wire);
     let shown = present::present(house, routed)?;

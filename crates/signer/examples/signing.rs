@@ -1,4 +1,4 @@
-//! What signing costs: `cargo run --release -p signer --example measure`.
+//! What signing costs: `cargo run --release -p signer --example signing`.
 //!
 //! Called by people. It must never be taken for a test: it judges nothing.
 

@@ -29,11 +29,13 @@ pub(crate) struct IdentityClaims<'a> {
     pub(crate) amr: &'static [&'static str],
 }
 
-/// A bearer token's claims.
+/// A bearer token's claims: those that RFC 9068, section 2.2 asks for, and the session.
 #[derive(Serialize)]
 pub(crate) struct BearerTokenClaims<'a> {
     pub(crate) iss: &'a str,
     pub(crate) sub: Text<UserId>,
+    /// The client is the user: he got it for his own password (RFC 9068, section 2.2).
+    pub(crate) client_id: Text<UserId>,
     pub(crate) aud: &'a str,
     pub(crate) iat: Seconds,
     pub(crate) exp: Seconds,

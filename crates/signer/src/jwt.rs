@@ -9,6 +9,11 @@ use serde::Serialize;
 
 use crate::keys::Pair;
 
+/// The `typ` of an identity token (RFC 7519, 5.1).
+pub(crate) const IDENTITY: &str = "JWT";
+/// The `typ` of a bearer token (RFC 9068, 2.1): who asks for it takes none of the one kind for one of the other.
+pub(crate) const BEARER: &str = "at+jwt";
+
 /// Letters of a signature of 64 bytes, and the dot before it.
 const SIGNATURE_LETTERS: usize = 87;
 
@@ -20,9 +25,9 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// What every token of this key begins with: its header and a dot.
-pub(crate) fn beginning(key: &SigningKey) -> String {
-    let header = Header { alg: key.public.algorithm().as_str(), typ: "JWT", kid: &key.id };
+/// What every token of this key and of the kind `typ` begins with: its header and a dot.
+pub(crate) fn beginning(key: &SigningKey, typ: &str) -> String {
+    let header = Header { alg: key.public.algorithm().as_str(), typ, kid: &key.id };
     let mut text = String::new();
     URL_SAFE_NO_PAD.encode_string(json(&header), &mut text);
     text.push('.');

@@ -3,6 +3,7 @@
 //! Called by `signer.rs`. Must never give a token of another user, and must never give one that says what the snapshot at hand does
 //! not say.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,16 +53,20 @@ pub(crate) struct Signed {
     pub(crate) key: Box<str>,
     /// The last snapshot of which this was found true.
     pub(crate) generation: AtomicU64,
-    /// The last moment at which half of its life is left.
+    /// The last moment at which half of its life is left, in house time.
     pub(crate) fresh_until: Moment,
+    /// When the wall clock may say of it that it began and has half of its life left. The wall can be set while house time goes
+    /// on, and others hold a token's times against walls.
+    pub(crate) on_the_wall: RangeInclusive<Moment>,
     pub(crate) token: Arc<str>,
 }
 
 impl Signed {
     /// Whether it says of `account` what `snapshot` says, and would be signed with the same key.
-    fn holds_for(&self, account: &Arc<Account>, snapshot: &Snapshot, now: Moment) -> bool {
+    fn holds_for(&self, account: &Arc<Account>, snapshot: &Snapshot, (now, wall): (Moment, Moment)) -> bool {
         // Asked in any case: the account may be of an earlier snapshot than the one at hand.
-        if now > self.fresh_until || !Arc::ptr_eq(&self.account, account) {
+        let is_fresh = now <= self.fresh_until && self.on_the_wall.contains(&wall);
+        if !is_fresh || !Arc::ptr_eq(&self.account, account) {
             return false;
         }
         // Relaxed: the number says something of this value alone, which never changes.
@@ -101,16 +106,16 @@ impl Remembered {
         Self(Cache::with_weighter(FIRST_ROOM, bytes, Bytes))
     }
 
-    /// The token of this place, if it is as good as a new one.
+    /// The token of this place, if it is as good as a new one. `times` are house time and the wall clock's.
     pub(crate) fn recall(
         &self,
         place: &Place,
         account: &Arc<Account>,
         snapshot: &Snapshot,
-        now: Moment,
+        times: (Moment, Moment),
     ) -> Option<Arc<str>> {
         let signed = self.0.get(place)?;
-        signed.holds_for(account, snapshot, now).then(|| Arc::clone(&signed.token))
+        signed.holds_for(account, snapshot, times).then(|| Arc::clone(&signed.token))
     }
 
     /// Remembers a token in the place of any other.
@@ -138,6 +143,7 @@ mod tests {
             key: Box::from("a"),
             generation: AtomicU64::new(0),
             fresh_until: now,
+            on_the_wall: now..=now,
             token: Arc::from("x".repeat(744)),
         };
         let place =
@@ -148,7 +154,7 @@ mod tests {
             (0..count).for_each(|number| memory.remember(place(number), signed()));
             assert!(memory.0.weight() <= memory.0.capacity());
             (0..count)
-                .filter(|number| memory.recall(&place(*number), account, &snapshot, now).is_some())
+                .filter(|number| memory.recall(&place(*number), account, &snapshot, (now, now)).is_some())
                 .count()
         };
         assert_eq!(kept(1_000_000, 100), 100);

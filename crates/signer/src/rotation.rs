@@ -5,12 +5,12 @@
 //!           published, waits    signs                 published
 //! ```
 //! A rotation moves all three by one, and makes a new next key. So a key is known to every verifier before it signs, and as
-//! long as anything lives that it signed.
+//! long as anything lives that it signed. A withdrawal takes one away at once, because somebody else may have it.
 //!
-//! Called by `signer.rs`. Must never take away a key that a living token may need.
+//! Called by `signer.rs`. Must never take away a key that a living token may need, but where just that is asked for.
 
 use auth::limits::{MAX_IDENTITY_LIFETIME, MAX_SIGNING_KEYS};
-use auth::{KeyRing, KeyState, Moment, Rotation, RotationFault, SigningKey};
+use auth::{KeyRing, KeyState, Moment, Rotation, RotationFault, SignFault, SigningKey};
 
 use crate::limits::{PUBLISHED_AFTER_USE, PUBLISHED_BEFORE_USE};
 
@@ -62,7 +62,31 @@ pub(crate) fn rotated(
     });
     let keys = moved.chain([SigningKey { state: KeyState::Next, ..fresh }]).collect();
     // Its id is a hash of the key: two of the same would be two of the same key.
-    KeyRing::new(keys).map_err(|_| RotationFault::Key(auth::SignFault::System))
+    KeyRing::new(keys).map_err(|_| RotationFault::Key(SignFault::System))
+}
+
+/// `ring` without the key of this id, as if it had never been; `make` makes the one that is next then, where one is needed. If it
+/// was the one that signs, the next one does from now on, however short it is published: what the other signs is worth nothing.
+/// `None` where no key has this id.
+///
+/// # Errors
+/// What `make` says.
+pub(crate) fn withdrawn(
+    ring: &KeyRing,
+    id: &str,
+    make: impl FnOnce() -> Result<SigningKey, SignFault>,
+) -> Result<Option<KeyRing>, SignFault> {
+    let Some(gone) = ring.keys().iter().find(|key| *key.id == *id) else { return Ok(None) };
+    let fresh = match gone.state {
+        KeyState::Retired { .. } => None,
+        KeyState::Next | KeyState::Current => Some(SigningKey { state: KeyState::Next, ..make()? }),
+    };
+    let kept = ring.keys().iter().filter(|key| key.id != gone.id).map(|key| match (gone.state, key.state) {
+        (KeyState::Current, KeyState::Next) => SigningKey { state: KeyState::Current, ..key.clone() },
+        _ => key.clone(),
+    });
+    // There are as many keys as before or one less.
+    KeyRing::new(kept.chain(fresh).collect()).map(Some).map_err(|_| SignFault::System)
 }
 
 /// `ring` without the keys that nobody needs any more; `None` where there is none of these.

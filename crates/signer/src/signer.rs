@@ -32,7 +32,10 @@ struct Ready {
 /// The key that signs.
 struct Signing {
     id: Box<str>,
-    beginning: String,
+    /// What its identity tokens begin with.
+    identity: String,
+    /// What its bearer tokens begin with.
+    bearer: String,
     pair: Pair,
 }
 
@@ -72,7 +75,9 @@ impl Signer {
         let signing = match same.filter(|signing| signing.id == current.id) {
             Some(signing) => Ok(Arc::clone(signing)),
             None => Pair::read(current).map(|pair| {
-                Arc::new(Signing { id: current.id.clone(), beginning: jwt::beginning(current), pair })
+                let (identity, bearer) =
+                    (jwt::beginning(current, jwt::IDENTITY), jwt::beginning(current, jwt::BEARER));
+                Arc::new(Signing { id: current.id.clone(), identity, bearer, pair })
             }),
         };
         let ready = Ready { ring: Arc::clone(ring), key_set: Arc::from(jwk::set(Some(ring))), signing };
@@ -109,14 +114,15 @@ impl Signer {
             auth_time: known.session().map(|session| Seconds::of(wall.minus(now.since(session.created)))),
             amr: amr(known.method()),
         };
-        let token = jwt::compact(&signing.beginning, &claims, &signing.pair, MAX_IDENTITY_TOKEN_BYTES)?;
-        let left = expires.start().since(wall).saturating_sub(audience.lifetime() / 2);
+        let token = jwt::compact(&signing.identity, &claims, &signing.pair, MAX_IDENTITY_TOKEN_BYTES)?;
+        let half = expires.start().minus(audience.lifetime() / 2);
         Ok(Signed {
             account: Arc::clone(account),
             roles,
             key: signing.id.clone(),
             generation: AtomicU64::new(snapshot.generation()),
-            fresh_until: now.plus(left),
+            fresh_until: now.plus(half.since(wall)),
+            on_the_wall: issued.start()..=half,
             token: Arc::from(token),
         })
     }
@@ -131,7 +137,9 @@ impl Signatory for Signer {
         now: Moment,
     ) -> Result<Arc<str>, SignFault> {
         let place = Place::of(known, audience);
-        if let Some(token) = self.remembered.recall(&place, known.account(), snapshot, now) {
+        if let Some(token) =
+            self.remembered.recall(&place, known.account(), snapshot, (now, self.clock.wall()))
+        {
             return Ok(token);
         }
         // Several may sign the same at once; one of their tokens is remembered, and all are good.
@@ -153,13 +161,14 @@ impl Signatory for Signer {
         let claims = BearerTokenClaims {
             iss: &self.issuer,
             sub: Text(claims.subject),
+            client_id: Text(claims.subject),
             aud: &self.issuer,
             iat: Seconds::of(wall),
             exp: Seconds::of(wall.plus(claims.expires.since(now))),
             sid: Text(claims.session),
             jti: URL_SAFE_NO_PAD.encode(claims.unique),
         };
-        let token = jwt::compact(&signing.beginning, &claims, &signing.pair, usize::MAX)?;
+        let token = jwt::compact(&signing.bearer, &claims, &signing.pair, usize::MAX)?;
         Ok(BearerText::new(token))
     }
 
@@ -178,6 +187,16 @@ impl Signatory for Signer {
     fn rotated(&self, ring: &KeyRing, rotation: Rotation, now: Moment) -> Result<KeyRing, RotationFault> {
         rotation::permit(ring, rotation.forced, now)?;
         rotation::rotated(ring, keys::make(rotation.algorithm, now)?, rotation, now)
+    }
+
+    fn withdrawn(
+        &self,
+        ring: &KeyRing,
+        id: &str,
+        algorithm: SigningAlgorithm,
+        now: Moment,
+    ) -> Result<Option<KeyRing>, SignFault> {
+        rotation::withdrawn(ring, id, || keys::make(algorithm, now))
     }
 
     fn swept(&self, ring: &KeyRing, now: Moment) -> Option<KeyRing> {

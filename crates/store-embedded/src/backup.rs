@@ -9,7 +9,8 @@ use auth::{Moment, StoreError};
 use sqlx::Connection;
 
 use crate::audit::chain::{Chain, damaged};
-use crate::audit::{carry, verify};
+use crate::audit::verify;
+use crate::carry;
 use crate::engine::{self, Use, fault};
 use crate::folder::{self, Folder};
 use crate::reader::Reader;
@@ -53,8 +54,8 @@ pub async fn check(folder: &Path) -> Result<(), StoreError> {
 /// Puts the backup `from` in place of the store in `folder`, which no server may be using. The replaced store is kept beside
 /// it, as `doorward.db.before-restore-<now in milliseconds>`; where it went is the answer, `None` where there was no store.
 ///
-/// No line of the audit log is taken away: the replaced store's goes on, and the backup's is taken only where there was none, or
-/// where it cannot be read.
+/// No line of the audit log is taken away, and no key signs again that signs no more: the replaced store's log and its signing keys
+/// go on, and the backup's are taken only where there were none, or where they cannot be read.
 ///
 /// Interrupted at any point, the folder holds the old store, the new one, or says that a restore was interrupted.
 ///
@@ -68,7 +69,7 @@ pub async fn restore(from: &Path, folder: &Path, now: Moment) -> Result<Option<P
     let restoring = folder.restoring();
     // A name in use: begin under another, so that an unfinished copy is never taken for an interrupted restore.
     let unfinished = beside(&restoring, "unfinished");
-    if let Err(error) = copy_with_log(from, &folder, &unfinished).await {
+    if let Err(error) = copy_with_what_lasts(from, &folder, &unfinished).await {
         let _ = folder::remove(&unfinished);
         return Err(error);
     }
@@ -85,8 +86,8 @@ pub async fn restore(from: &Path, folder: &Path, now: Moment) -> Result<Option<P
     Ok(replaced)
 }
 
-/// Copies a backup, and puts the present store's audit log in place of the backup's.
-async fn copy_with_log(from: &Path, folder: &Folder, to: &Path) -> Result<(), StoreError> {
+/// Copies a backup, and puts the present store's audit log and signing keys in place of the backup's.
+async fn copy_with_what_lasts(from: &Path, folder: &Folder, to: &Path) -> Result<(), StoreError> {
     copy(from, to).await?;
     if folder.store().exists() && carry::into_copy(&folder.store(), to).await? {
         folder::sync_file(to)?;

@@ -18,6 +18,7 @@
 mod adopt;
 mod audit;
 mod backup;
+mod carry;
 mod change;
 mod ends;
 mod engine;

@@ -138,7 +138,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<DirectoryIm
 }
 
 /// Every row of a table, held against its tally.
-async fn read_table<T>(
+pub(crate) async fn read_table<T>(
     connection: &mut SqliteConnection,
     table: Table,
     statement: &'static str,

@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use auth::{Change, DirectoryStore, Moment, SessionStore};
+use auth::{AuditStore as _, Change, DirectoryStore, Moment, SessionStore};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use store_embedded::{EmbeddedStore, backup, check, restore};
 use testkit::suites::clock::START;
-use testkit::suites::samples::{session, token, user};
+use testkit::suites::samples::{audit_entry, facts_of_key_ring, key_ring, session, token, user};
 use testkit::suites::sessions::load_all;
 
 const NOW: Moment = START;
@@ -151,4 +153,62 @@ async fn a_restore_replaces_even_a_store_that_cannot_be_read() {
     assert_eq!(std::fs::read(&replaced).unwrap(), b"rubbish");
     let store = EmbeddedStore::open(folder.path()).await.unwrap();
     assert_eq!(load_all(&store).await.len(), 3);
+}
+
+/// A store with these signing keys and a line of the audit log, closed; and a backup of it.
+async fn closed_with_keys(folder: &Path, number: Option<u8>) -> PathBuf {
+    let store = store_with(folder, 1).await;
+    if let Some(number) = number {
+        store.apply(vec![Change::PutKeyRing(Box::new(key_ring(number)))]).await.unwrap();
+    }
+    store.append(audit_entry(1));
+    let copy = folder.join("copy");
+    store.close().await;
+    backup(folder, &copy, false).await.unwrap();
+    copy
+}
+
+/// Changes the store of a folder behind its back.
+async fn tamper(folder: &Path, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(folder.join("doorward.db"));
+    let mut connection = options.connect().await.unwrap();
+    assert_eq!(sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected(), 1);
+    connection.close().await.unwrap();
+}
+
+/// As where a server is restored: a key that was rotated away or withdrawn since the backup, which somebody may have copied, must
+/// not sign again. Each of what lasts does so by itself.
+#[tokio::test]
+async fn signing_keys_outlive_a_restore_where_they_can_be_read() {
+    let tampered_key = "UPDATE key_ring SET keys = replace(keys, 'key_2-0', 'key_2-9')";
+    let tampered_tally = "UPDATE tallies SET count = 2 WHERE name = 'key_ring'";
+    let tampered_log = "UPDATE audit_head SET last = last + 1";
+    for (present, in_backup, tampering, afterwards) in [
+        (None, None, None, None),
+        (None, Some(1), None, Some(1)),
+        (Some(2), None, None, Some(2)),
+        (Some(2), Some(1), None, Some(2)),
+        (Some(2), Some(1), Some(tampered_log), Some(2)),
+        (Some(2), Some(1), Some(tampered_key), Some(1)),
+        (Some(2), Some(1), Some(tampered_tally), Some(1)),
+        (Some(2), None, Some(tampered_key), None),
+    ] {
+        let case = format!("{present:?} {in_backup:?} {tampering:?}");
+        let (elsewhere, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let copy = closed_with_keys(elsewhere.path(), in_backup).await;
+        closed_with_keys(folder.path(), present).await;
+        if let Some(statement) = tampering {
+            tamper(folder.path(), statement).await;
+        }
+        restore(&copy, folder.path(), NOW).await.unwrap();
+        check(folder.path()).await.unwrap();
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        let ring = DirectoryStore::load(&store).await.unwrap().key_ring;
+        let facts = |number: u8| facts_of_key_ring(&key_ring(number));
+        assert_eq!(ring.map(|ring| facts_of_key_ring(&ring)), afterwards.map(facts), "{case}");
+        // The tally is right: the next ring is counted on it.
+        store.apply(vec![Change::PutKeyRing(Box::new(key_ring(3)))]).await.unwrap();
+        store.close().await;
+        check(folder.path()).await.unwrap();
+    }
 }

@@ -6,7 +6,7 @@ pub mod end;
 pub mod list;
 pub mod mine;
 pub mod revoke;
-mod search;
+pub(crate) mod search;
 
 #[cfg(test)]
 pub(crate) mod tests;

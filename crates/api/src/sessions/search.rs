@@ -92,7 +92,7 @@ fn same_address(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// A search that goes on. It walks through the table that was in force when it began.
-pub(super) struct Search<'a> {
+pub(crate) struct Search<'a> {
     filter: &'a Filter,
     now: Moment,
     table: Arc<Table>,
@@ -111,7 +111,7 @@ enum Place {
 
 impl<'a> Search<'a> {
     /// A search for what `filter` fits at this moment.
-    pub(super) fn new(services: &Services, filter: &'a Filter) -> Self {
+    pub(crate) fn new(services: &Services, filter: &'a Filter) -> Self {
         Self {
             filter,
             now: services.kernel.clock().now(),
@@ -126,7 +126,7 @@ impl<'a> Search<'a> {
 
     /// What the next step found, at most `most` where the search follows the order of ids; `None` once all were looked at.
     /// Between two steps others have the thread.
-    pub(super) async fn next(&mut self, most: usize) -> Option<Vec<Arc<Session>>> {
+    pub(crate) async fn next(&mut self, most: usize) -> Option<Vec<Arc<Session>>> {
         if matches!(self.place, Place::Done) {
             return None;
         }
@@ -151,12 +151,12 @@ impl<'a> Search<'a> {
     }
 
     /// Whether sessions are found in the order of their ids. A user's are not, and one of them may be found twice.
-    pub(super) fn is_in_order(&self) -> bool {
+    pub(crate) fn is_in_order(&self) -> bool {
         self.filter.user.is_none()
     }
 
     /// Whether the table that it walks through is still the one in force: a restore puts another in its place.
-    pub(super) fn is_of_present(&self, services: &Services) -> bool {
+    pub(crate) fn is_of_present(&self, services: &Services) -> bool {
         Arc::ptr_eq(&self.table, &services.kernel.sessions().table())
     }
 }

@@ -3,6 +3,7 @@
 pub mod keep;
 pub mod read;
 pub mod rotate;
+pub mod withdraw;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,6 +8,7 @@ use auth::{AuthMethod, Change, KeyRing, Rotation, RotationFault, SigningAlgorith
 
 use crate::error::Error;
 use crate::services::{Judged, Services};
+use crate::sessions::search::{Filter, Search};
 
 /// The operation's name.
 pub const NAME: &str = "signing_key.rotate";
@@ -33,7 +34,7 @@ pub async fn run(
 ) -> Result<Arc<KeyRing>, Error> {
     permit.expect(NAME)?;
     let now = services.kernel.clock().now();
-    let longest_life = terms.longest_life.max(longest_left(services));
+    let longest_life = terms.longest_life.max(longest_left(services).await);
     let rotation = Rotation { algorithm: terms.algorithm, longest_life, forced: is_forced };
     let changed = services.change(Some(permit), NAME, |snapshot| {
         let ring = snapshot.key_ring().ok_or(Error::Unsigned(auth::SignFault::NoKeys))?;
@@ -55,17 +56,23 @@ pub async fn run(
     changed.await
 }
 
-/// How long the last of the tokens lives that were given until now: settings that are read again shorten the life of none.
-fn longest_left(services: &Services) -> Duration {
+/// How long the last of the tokens lives that were given until now: settings that are read again shorten the life of none. Others
+/// have the thread while it looks through a million sessions; tokens that are given meanwhile live by the present settings.
+pub(crate) async fn longest_left(services: &Services) -> Duration {
     let now = services.kernel.clock().now();
+    let tokens = Filter { method: Some(AuthMethod::Token), ..Filter::default() };
     let mut longest = Duration::ZERO;
-    services.kernel.sessions().table().filtered(|session| {
-        if session.method == AuthMethod::Token && session.ended(now).is_none() {
-            longest = longest.max(session.created.plus(session.limits.max_lifetime).since(now));
+    loop {
+        let mut search = Search::new(services, &tokens);
+        while let Some(found) = search.next(usize::MAX).await {
+            let ends = found.iter().map(|session| session.created.plus(session.limits.max_lifetime));
+            longest = ends.map(|end| end.since(now)).fold(longest, Duration::max);
         }
-        false
-    });
-    longest
+        // A restore that came in between has put other tokens in force.
+        if search.is_of_present(services) {
+            return longest;
+        }
+    }
 }
 
 fn said(fault: RotationFault) -> Error {

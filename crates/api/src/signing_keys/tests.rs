@@ -1,17 +1,20 @@
 //! The rules of rotation that are this room's: who is told, and for how long retired keys stay. When keys may change is `signer`'s.
 
+use std::future::Future as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use auth::directory::Snapshot;
+use auth::sessions::{MOST_IN_STEP, Session};
 use auth::trust::Authenticated;
 use auth::{
     Audience, BearerClaims, BearerText, KeyRing, KeyState, Moment, PrivateKey, PublicKey, Rotation,
-    RotationFault, SignFault, Signatory, SigningAlgorithm, SigningKey,
+    RotationFault, SessionId, SignFault, Signatory, SigningAlgorithm, SigningKey,
 };
 
-use super::{keep, read, rotate};
+use super::{keep, read, rotate, withdraw};
 use crate::error::Error;
 use crate::sessions::tests::house::House;
 use crate::tokens::tests::give;
@@ -79,6 +82,23 @@ impl Signatory for FakeSignatory {
         Ok(KeyRing::new(keys).unwrap())
     }
 
+    fn withdrawn(
+        &self,
+        ring: &KeyRing,
+        id: &str,
+        _: SigningAlgorithm,
+        now: Moment,
+    ) -> Result<Option<KeyRing>, SignFault> {
+        let mut keys = ring.keys().to_vec();
+        let Some(place) = keys.iter().position(|key| *key.id == *id) else { return Ok(None) };
+        keys.remove(place);
+        if place < 2 {
+            keys[0].state = KeyState::Current;
+            keys.push(self.key(now, KeyState::Next));
+        }
+        Ok(Some(KeyRing::new(keys).unwrap()))
+    }
+
     fn swept(&self, ring: &KeyRing, now: Moment) -> Option<KeyRing> {
         let over = |key: &SigningKey| matches!(key.state, KeyState::Retired { until } if until <= now);
         let kept: Vec<_> = ring.keys().iter().filter(|key| !over(key)).cloned().collect();
@@ -137,6 +157,73 @@ async fn a_rotation_is_told_and_too_soon_a_conflict() {
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(texts[0].contains("signing_key.rotate") && texts[0].contains("k1"), "{texts:?}");
     assert!(texts[0].contains("before: k0; next: k2 (EdDSA); forced"), "{texts:?}");
+}
+
+async fn withdraw(house: &House, id: &str) -> Result<Arc<KeyRing>, Error> {
+    let permit = house.permit_by_password("alice", withdraw::NAME).await;
+    withdraw::run(&house.services, &permit, id, SigningAlgorithm::Es256).await
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_gone_in_memory_and_on_disk_and_told_of() {
+    let house = House::new().await;
+    assert!(matches!(withdraw(&house, "k0").await, Err(Error::NotFound)), "there are no keys");
+    keep(&house).await;
+    rotate(&house, 60, true).await.unwrap();
+    assert_eq!(ids_of(&house), "k1 k2 k0");
+    assert!(matches!(withdraw(&house, "k9").await, Err(Error::NotFound)));
+    assert_eq!(ids_of(&house), "k1 k2 k0");
+    assert_eq!(ids(&withdraw(&house, "k1").await.unwrap()), "k2 k3 k0");
+    let permit = house.permit_of_nobody(read::NAME_PUBLISHED);
+    assert_eq!(&*read::published(&house.services, &permit).unwrap(), "k2 k3 k0");
+    let image = auth::DirectoryStore::load(&*house.store).await.unwrap();
+    assert_eq!(ids(&image.key_ring.unwrap()), "k2 k3 k0", "on disk");
+    assert_eq!(ids(&withdraw(&house, "k0").await.unwrap()), "k2 k3");
+    assert_eq!(ids(&withdraw(&house, "k3").await.unwrap()), "k2 k4");
+    let told = house.told.lines("directory_changed", ["operation", "subject", "detail"]);
+    let texts: Vec<_> = told.iter().map(|line| line.join(" ")).collect();
+    assert_eq!(texts.len(), 4, "{texts:?}");
+    for (text, says) in texts[1..].iter().zip([
+        ["k1", "was the current key; signs: k2; next: k3"],
+        ["k0", "was retired; signs: k2; next: k3"],
+        ["k3", "was the next key; signs: k2; next: k4"],
+    ]) {
+        assert!(text.contains("signing_key.withdraw"), "{text}");
+        assert!(says.iter().all(|says| text.contains(says)), "{text}: {says:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawal_ends_no_session() {
+    let house = House::new().await;
+    keep(&house).await;
+    let given = give(&house, "alice").await;
+    withdraw(&house, "k0").await.unwrap();
+    assert!(given.session.ended(house.services.kernel.clock().now()).is_none());
+}
+
+#[tokio::test]
+async fn a_rotation_among_many_sessions_gives_the_thread_away() {
+    let house = House::new().await;
+    keep(&house).await;
+    let (steps, table) = (5, house.services.kernel.sessions().table());
+    let template = give(&house, "alice").await.session.record();
+    for number in 1..(steps * MOST_IN_STEP) as u64 {
+        let mut drawn = [0; 16];
+        drawn[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let token = crate::sessions::tests::house::token(number).hash();
+        let record = auth::SessionRecord { token, id: SessionId::from_random(drawn), ..template.clone() };
+        table.insert(Arc::new(Session::from_record(record)));
+    }
+    let mut looking = std::pin::pin!(rotate::longest_left(&house.services));
+    let mut pauses = 0;
+    let longest = loop {
+        match looking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(longest) => break longest,
+            Poll::Pending => pauses += 1,
+        }
+    };
+    assert_eq!((pauses, longest), (steps, Duration::from_secs(8 * 3_600)));
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! `token.create`: a login for a bearer token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::directory::Account;
 use auth::trust::Permit;
-use auth::{BearerClaims, BearerText, LoggedIn, LoginRequest, Reason, SessionId};
+use auth::{
+    BearerClaims, BearerText, LoggedIn, LoginRequest, Presented, PresentedPassword, RealmChoice, Reason,
+    Scope, SessionId, Username,
+};
 
 use crate::error::Error;
 use crate::services::Services;
@@ -24,6 +28,24 @@ pub async fn run(
 ) -> Result<(LoggedIn, BearerText), Error> {
     permit.expect(NAME)?;
     Ok(services.kernel.login_for_token(request, write).await?)
+}
+
+/// Refuses somebody who shows a password that nobody can have. No realm is asked, and it is told of as any login that fails.
+pub async fn refuse(
+    services: &Services,
+    permit: &Permit,
+    realm: RealmChoice,
+    username: Username,
+    client: IpAddr,
+) -> Error {
+    if let Err(reason) = permit.expect(NAME) {
+        return reason.into();
+    }
+    let shown = PresentedPassword { realm, username, password: None };
+    let presented = Presented { password: Some(shown), ..Presented::default() };
+    // Whatever the scope: no session was shown.
+    let known = services.kernel.authenticate(presented, &Scope::new(""), client, false).await;
+    known.err().unwrap_or(Reason::WrongPassword).into()
 }
 
 /// As [`run`], for a token that others can verify: a signed JWT (RFC 7519) that lives no longer than its session may.

@@ -6,14 +6,19 @@ use crate::document::tree::{Section, Value};
 use crate::limits::{MAX_ATTRIBUTE_HEADERS, MAX_HEADER_NAME_BYTES};
 use crate::mistake::Report;
 
-/// Names that HTTP, the session or the gateway's own word about the user already has. Prefixes end with `-`.
-const TAKEN: [&str; 35] = [
+/// Names that HTTP, the session or the gateway's own word about the user already has. Prefixes end with `-`. Every name that the
+/// gateway knows is here, also below a prefix, as a backend may read `ContentType` as `Content-Type`: the wiring has a test of it.
+const TAKEN: [&str; 51] = [
     "accept-",
     "access-control-",
     "accept",
+    "apikey",
     "authorization",
+    "cache-control",
     "connection",
     "content-",
+    "content-length",
+    "content-type",
     "cookie",
     "date",
     "expect",
@@ -24,17 +29,28 @@ const TAKEN: [&str; 35] = [
     "if-",
     "jsessionid",
     "keep-alive",
+    "location",
     "max-forwards",
     "origin",
     "prefer",
     "proxy-",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
     "range",
+    "referer",
     "sec-",
+    "sec-fetch-site",
+    "server",
+    "session-ttl",
+    "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "user-agent",
     "via",
+    "www-authenticate",
     "x-api-key",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -43,6 +59,7 @@ const TAKEN: [&str; 35] = [
     "x-forwarded-realm",
     "x-forwarded-user",
     "x-forwarded-user-id",
+    "x-real-ip",
 ];
 
 /// Reads the table: the attribute's name and the field's, in the order of the attributes' names.
@@ -91,8 +108,11 @@ pub(crate) fn is_field_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_HEADER_NAME_BYTES && name.chars().all(is_plain)
 }
 
-/// Whether a field of this name says something else already.
+/// Whether a field of this name, or of one that a backend could read as this one, says something else already.
 pub(crate) fn is_taken(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    TAKEN.iter().any(|taken| if taken.ends_with('-') { lower.starts_with(taken) } else { lower == *taken })
+    let letters = |name: &str| name.replace('-', "");
+    TAKEN.iter().any(|taken| {
+        if taken.ends_with('-') { lower.starts_with(taken) } else { letters(&lower) == letters(taken) }
+    })
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use auth::RealmName;
 
+use super::identity_token;
 use super::listen::Listen;
 use super::mount::Mount;
 use super::realm::{Realm, RealmType};
@@ -58,6 +59,7 @@ fn check_mounts(settings: &Settings, overridden: bool, report: &mut Report) {
         if settings.mounts[..index].iter().any(same) {
             report.add(&format!("{}.path", mount.key), format!("{:?} is mounted already", mount.path));
         }
+        identity_token::check_audiences(mount, &settings.issuer, report);
         let key = if overridden { "--upstream".to_owned() } else { format!("{}.upstream", mount.key) };
         check_loop(settings, &mount.upstream, &key, report);
         for route in &mount.routes {

@@ -1,11 +1,12 @@
 //! `identity_token` of a mount or a route: that its backends get a signed token of who asks, for whom, and in which field; and the
-//! settings at the top that are about all such tokens. `mount.rs`, `route.rs` and `settings.rs` read them. It must never name a
+//! settings at the top that are about all such tokens. `mount.rs`, `route.rs` and `settings.rs` read them; `checks.rs` has both held against each other. It must never name a
 //! field by which HTTP itself, or the gateway, says something else.
 
 use auth::limits::{MAX_IDENTITY_LIFETIME, MIN_IDENTITY_LIFETIME};
 use auth::{Audience, SigningAlgorithm};
 
 use super::attribute_headers::{is_field_name, is_taken};
+use super::mount::Mount;
 use crate::document::reader::Reader;
 use crate::document::tree::{Section, Value};
 use crate::limits::{MAX_HEADER_NAME_BYTES, MAX_ISSUER_BYTES};
@@ -115,6 +116,19 @@ pub(crate) fn read_issuer(top: &mut Reader<'_>) -> String {
         Ok(text.to_owned())
     });
     taken.or(USUAL_ISSUER.to_owned())
+}
+
+/// A bearer token's audience is the issuer: a backend of that name could not tell what its gateway says of somebody from a token that
+/// somebody shows it himself.
+pub(crate) fn check_audiences(mount: &Mount, issuer: &str, report: &mut Report) {
+    for (key, token) in mount.identity_tokens().filter(|(_, token)| token.audience.name() == issuer) {
+        let name = token.audience.name();
+        let message = format!(
+            "{name:?} is the `issuer`, for whom clients' bearer tokens are signed: a backend needs a name of its own, or they \
+             pass there as what the gateway says; write another `audience` here, or another `issuer` at the top"
+        );
+        report.add(&format!("{key}.identity_token.audience"), message);
+    }
 }
 
 /// `signing_algorithm`: how tokens are signed with keys that are made from now on.

@@ -289,14 +289,20 @@ pub(crate) fn read(section: &Section, report: &mut Report, upstream: Option<&Ups
     mount
 }
 
+impl Mount {
+    /// The tokens that its backends get, each with the section that says so: the mount's and those of its routes.
+    pub(crate) fn identity_tokens(&self) -> impl Iterator<Item = (&str, &IdentityToken)> {
+        let of_routes = self.routes.iter().filter_map(|route| match &route.identity_token {
+            RouteIdentity::Token(token) => Some((route.key.as_str(), token)),
+            RouteIdentity::AsMount | RouteIdentity::Off => None,
+        });
+        self.identity_token.iter().map(|token| (self.key.as_str(), token)).chain(of_routes)
+    }
+}
+
 /// One field cannot say two things.
 fn check_fields(mount: &Mount, report: &mut Report) {
-    let of_routes = mount.routes.iter().filter_map(|route| match &route.identity_token {
-        RouteIdentity::Token(token) => Some((&route.key, token)),
-        RouteIdentity::AsMount | RouteIdentity::Off => None,
-    });
-    let of_mount = mount.identity_token.iter().map(|token| (&mount.key, token));
-    for (key, token) in of_mount.chain(of_routes) {
+    for (key, token) in mount.identity_tokens() {
         let same = |(_, field): &&(String, String)| field.eq_ignore_ascii_case(&token.header);
         if let Some((attribute, _)) = mount.attribute_headers.iter().find(same) {
             let message = format!("{:?} tells {attribute:?} already", token.header);

@@ -20,7 +20,7 @@ use super::endpoint::{self, Endpoint, Listed, Operation};
 use super::explain::{self, Foreknowledge};
 use super::{openapi, refusals};
 use crate::basic::{self, Scheme};
-use crate::told;
+use crate::{shown, told};
 
 /// The realm where none is named.
 pub(super) const DEFAULT_REALM: &str = "native";
@@ -259,14 +259,7 @@ fn says(request: &Clean<'_>, flag: &str) -> bool {
 
 /// The session cookie that a request shows. An empty one is none; two with different values are refused.
 pub(super) fn session(request: &Clean<'_>) -> Result<Option<Option<SessionToken>>, Refusal> {
-    let mut shown: Option<&[u8]> = None;
-    for value in request.cookies(cookie::NAME).filter(|value| !value.is_empty()) {
-        if shown.is_some_and(|shown| shown != value) {
-            return Err(Reason::ConflictingCookies.into());
-        }
-        shown = Some(value);
-    }
-    Ok(shown.map(|value| std::str::from_utf8(value).ok().and_then(SessionToken::from_text)))
+    Ok(shown::token(shown::sole(request.cookies(cookie::NAME))?))
 }
 
 /// The realm that a request names, or those that the mount asks.

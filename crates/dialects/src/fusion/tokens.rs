@@ -1,23 +1,25 @@
 //! What is at the root of the gateway, beside the mounts: bearer tokens below `/oauth2` (contract/fusion.md, Tokens and keys), and
 //! the public keys that they are verified with. Each is a mount of its own without a backend, made by `wire.rs`; clients speak
-//! there as below the mount whose sessions the tokens are of.
+//! there as below the mount whose sessions the tokens are of. What is about the keys is below `/.doorward` too, where it is there
+//! whatever the mounts speak.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Services, signing_keys};
+use auth::path::below_mount;
 use auth::permission::{Matrix, Method};
 use auth::trust::{Authenticated, Permit};
 use auth::{Pending, Presented, SigningAlgorithm};
 use gateway::{Answer, Claim, Clean, Destination, Dialect, Door, Refusal, Visit};
 
-use super::cookie;
 use super::dialect::{Fusion, FusionParts};
 use super::endpoint::Listed;
 use super::errors::said;
 use super::refusals::{self, JSON};
-use super::tokens_endpoints::{Endpoint, MAX_FORM_BYTES, PLACES, TokenOperation};
+use super::tokens_endpoints::{Endpoint, MAX_FORM_BYTES, PLACES, Place, TokenOperation};
+use crate::plain::Reserved;
 
 /// What the endpoints of tokens are made of.
 pub struct TokensParts {
@@ -27,9 +29,10 @@ pub struct TokensParts {
     pub algorithm: SigningAlgorithm,
 }
 
-/// The dialect of `/oauth2`.
+/// The dialect of `/oauth2`, and of what is there of it below `/.doorward`.
 pub struct Tokens {
     fusion: Fusion,
+    /// Those that there are here.
     endpoints: HashMap<TokenOperation, Arc<dyn Destination>>,
 }
 
@@ -37,14 +40,29 @@ impl Tokens {
     /// Where it is mounted.
     pub const PATH: &'static str = "/oauth2";
 
-    /// The dialect of these parts.
+    /// Where the endpoints of the keys are mounted, on every listener.
+    pub const KEYS_PATH: &'static str = "/.doorward/oauth2";
+
+    /// The dialect of [`PATH`](Self::PATH). A token is a login: it is given where the mount has logins of ours.
     #[must_use]
     pub fn new(parts: TokensParts) -> Self {
+        let has_logins = parts.fusion.own.has("session");
+        Self::with(parts, |operation| has_logins || operation != TokenOperation::Give)
+    }
+
+    /// The dialect of [`KEYS_PATH`](Self::KEYS_PATH).
+    #[must_use]
+    pub fn of_keys(parts: TokensParts) -> Self {
+        Self::with(parts, TokenOperation::is_of_keys)
+    }
+
+    fn with(parts: TokensParts, has: impl Fn(TokenOperation) -> bool) -> Self {
         let (fusion, algorithm) = (Fusion::new(parts.fusion), parts.algorithm);
         let parts = fusion.parts();
-        let made = PLACES.iter().flat_map(|place| place.operations).map(|(_, operation)| {
-            let endpoint = Endpoint { operation: *operation, parts: Arc::clone(parts), algorithm };
-            (*operation, Arc::new(endpoint) as Arc<dyn Destination>)
+        let operations = PLACES.iter().flat_map(|place| place.operations).map(|(_, operation)| *operation);
+        let made = operations.filter(|operation| has(*operation)).map(|operation| {
+            let endpoint = Endpoint { operation, parts: Arc::clone(parts), algorithm };
+            (operation, Arc::new(endpoint) as Arc<dyn Destination>)
         });
         let endpoints = made.collect();
         Self { fusion, endpoints }
@@ -76,7 +94,10 @@ impl Dialect for Tokens {
     }
 
     fn claim(&self, method: Method, below: &str) -> Claim {
-        let Some(place) = PLACES.iter().find(|place| place.is_at(below)) else {
+        let is_here = |place: &&Place| {
+            place.operations.iter().any(|(_, operation)| self.endpoints.contains_key(operation))
+        };
+        let Some(place) = PLACES.iter().find(|place| place.is_at(below)).filter(is_here) else {
             // There is no backend here: the way answers that nothing is.
             return Claim::Backend;
         };
@@ -101,9 +122,10 @@ impl Dialect for Tokens {
         self.fusion.refuse(refusal, request)
     }
 
-    /// Permissions are of whole paths here, as of a mount at `/`.
+    /// Permissions are of whole paths here, as of a mount at `/`; a key's are the same wherever it is administered.
     fn judged_path<'p>(&self, request: &'p Clean<'_>, _: &'p str) -> &'p str {
-        request.path()
+        let path = request.path();
+        below_mount(path, Reserved::PATH).unwrap_or(path)
     }
 
     fn matrix(&self) -> Matrix {
@@ -164,8 +186,9 @@ impl Dialect for KeySet {
         Matrix::Strict
     }
 
+    /// None: nobody has a session here, and an application's own cookies are its own.
     fn session_cookie(&self) -> &str {
-        cookie::NAME
+        ""
     }
 
     fn identify(&self, _: &Authenticated, _: &mut dyn FnMut(&str, &str)) {}

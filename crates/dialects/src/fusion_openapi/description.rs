@@ -26,6 +26,8 @@ pub(super) struct Description {
     pub(super) body: Option<Value>,
     pub(super) successes: Vec<Success>,
     pub(super) refusals: Vec<Refusal>,
+    /// The scheme of the credentials that the operation reads itself, whoever may come in.
+    pub(super) shown_to_itself: Option<&'static str>,
 }
 
 impl Description {
@@ -38,6 +40,7 @@ impl Description {
             body: None,
             successes: Vec::new(),
             refusals: Vec::new(),
+            shown_to_itself: None,
         }
     }
 
@@ -60,6 +63,20 @@ impl Description {
         let media = json!({ "schema": schema, "example": example });
         self.body = Some(json!({ "required": true, "content": { "application/json": media } }));
         self.refusing([Refusal::UnsupportedMediaType, forms::invalid_field()])
+    }
+
+    /// It takes this form; where it is not `required`, an empty body too.
+    pub(super) fn form(mut self, schema: &Value, required: bool) -> Self {
+        let media = json!({ "schema": schema });
+        self.body =
+            Some(json!({ "required": required, "content": { "application/x-www-form-urlencoded": media } }));
+        self.refusing([Refusal::UnsupportedMediaType])
+    }
+
+    /// It reads the credentials of this scheme itself.
+    pub(super) fn shown(mut self, scheme: &'static str) -> Self {
+        self.shown_to_itself = Some(scheme);
+        self
     }
 
     /// It can answer this.

@@ -113,7 +113,10 @@ fn words(status: u16) -> (&'static str, &'static str) {
         412 => ("PreconditionFailed", "What is there is not the version that the client asks to change"),
         413 => ("ContentTooLarge", "The body is too long"),
         414 => ("UriTooLong", "The request's target is too long"),
-        415 => ("UnsupportedMediaType", "The body is JSON and is not called so"),
+        415 => (
+            "UnsupportedMediaType",
+            "The body is not of the media type that is asked for, or is not called so",
+        ),
         429 => ("TooManyAttempts", "Too many failed logins, of this user or from this address"),
         431 => ("HeaderTooLarge", "The request's head is too large"),
         503 => ("Unavailable", "Somebody who is needed cannot be asked now"),

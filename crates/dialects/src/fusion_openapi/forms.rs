@@ -181,6 +181,58 @@ pub(super) fn switch() -> Value {
     json!({ "type": "string", "examples": ["true"] })
 }
 
+/// The form by which a token is asked for; further fields are ignored.
+pub(super) fn grant_form() -> Value {
+    json!({
+        "type": "object",
+        "required": ["grant_type"],
+        "properties": { "grant_type": { "const": "client_credentials" } },
+    })
+}
+
+/// The form that names a token; further fields are ignored.
+pub(super) fn token_form() -> Value {
+    json!({
+        "type": "object",
+        "required": ["token"],
+        "properties": { "token": { "type": "string", "minLength": 1 }, "token_type_hint": { "type": "string" } },
+    })
+}
+
+/// What a signing key is called: its thumbprint (RFC 7638).
+pub(crate) fn thumbprint(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 43, "maxLength": 43, "pattern": "^[A-Za-z0-9_-]{43}$" })
+}
+
+/// As [`thumbprint`], for parameters.
+pub(super) fn thumbprint_value() -> Value {
+    thumbprint(&mut SchemaGenerator::default()).to_value()
+}
+
+/// The public keys: `signer` writes them, which knows no schemas (RFC 7517 section 5, RFC 7518 section 6.2, RFC 8037 section 2).
+pub(super) fn key_set() -> Value {
+    let coordinate = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$" });
+    json!({
+        "type": "object",
+        "required": ["keys"],
+        "additionalProperties": false,
+        "properties": { "keys": { "type": "array", "items": {
+            "type": "object",
+            "required": ["kty", "crv", "x", "use", "alg", "kid"],
+            "additionalProperties": false,
+            "properties": {
+                "kty": { "enum": ["EC", "OKP"] },
+                "crv": { "enum": ["P-256", "Ed25519"] },
+                "x": coordinate,
+                "y": coordinate,
+                "use": { "const": "sig" },
+                "alg": { "enum": ["ES256", "EdDSA"] },
+                "kid": thumbprint_value(),
+            },
+        } } },
+    })
+}
+
 /// The refusal of a body that is no JSON of the form, or of one field of it.
 pub(super) fn invalid_field() -> Refusal {
     Refusal::Invalid { field: Cow::Borrowed(""), why: String::new() }

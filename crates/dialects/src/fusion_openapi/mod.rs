@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of our endpoints, made from the table that serves them.
 //!
 //! Called by the command line (`doorward openapi`) and by the test that holds `docs/openapi.json` against it; never while
-//! something is served. Paths, methods and doors come from `endpoint.rs`, statuses and codes from `refusals.rs`, schemas from the
+//! something is served. Paths, methods and doors come from `endpoint.rs` and, of what is at the root, `tokens.rs`; statuses and codes from `refusals.rs`, schemas from the
 //! types that serde reads and writes; the `of_*.rs` files add what no type can say. It must never describe what is not in the
 //! table, nor leave out what is (`tests.rs`).
 
@@ -14,6 +14,7 @@ mod of_keys;
 mod of_places;
 mod of_sessions;
 mod of_setup;
+mod of_tokens;
 mod schemas;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use auth::permission::Method;
 use gateway::{Door, Refusal};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Operation, Placed, placed};
+use super::endpoint::{Listed, Operation, listed, placed};
+use super::tokens::Tokens;
 use description::Description;
 use schemas::Schemas;
 
@@ -35,11 +37,20 @@ pub(super) fn document(mount: &str) -> Value {
     let mut responses = Map::new();
     let mut names = HashMap::new();
     let mut paths: Map<String, Value> = Map::new();
-    for place in placed() {
-        let Some(description) = describe(place.operation, place.path, &mut schemas) else { continue };
-        let described = operation(&place, description, &mut names, &mut schemas, &mut responses);
-        let path = paths.entry(template(place.path)).or_insert_with(|| path_item(place.path));
-        path[place.method.as_str().to_ascii_lowercase()] = described;
+    let mut add =
+        |place: Listed, item: fn(&str) -> Value, description: Option<Description>, schemas: &mut _| {
+            let Some(description) = description else { return };
+            let described = operation(&place, description, &mut names, schemas, &mut responses);
+            let path = paths.entry(template(place.path)).or_insert_with(|| item(place.path));
+            path[place.method.as_str().to_ascii_lowercase()] = described;
+        };
+    for (place, row) in placed().zip(listed()) {
+        let description = describe(place.operation, place.path, &mut schemas);
+        add(row, path_item, description, &mut schemas);
+    }
+    for row in Tokens::endpoints() {
+        let description = of_tokens::describe(row.operation, &mut schemas);
+        add(row, of_tokens::path_item, description, &mut schemas);
     }
     responses.sort_keys();
     json!({
@@ -64,10 +75,14 @@ pub(super) fn document(mount: &str) -> Value {
     })
 }
 
-const ABOUT: &str = "What the gateway answers itself below a mount. Every error is `{\"code\": …}`; where a person can mend it, \
-    `message` says how and `field` where. Every answer is `Cache-Control: no-store`. Credentials are looked at in the order \
-    session cookie, Basic, API key; the first that is there decides. An operation that needs a permission needs one for its method \
+const ABOUT: &str = "What the gateway answers itself below a mount and, of tokens and keys, at its root: `/oauth2` and `/.well-known` are \
+    no paths below the mount. Every error is `{\"code\": …}`; where a person can mend it, `message` says how and `field` where. Every \
+    answer but the JWK Set is `Cache-Control: no-store`. Credentials are looked at in the order session cookie, Basic, bearer token, \
+    API key; the first that is there decides. A bearer token is one that `POST /oauth2/token` gave, or an API key. An operation that needs a permission needs one for its method \
     and its path below the mount: there is no second mechanism. HEAD is GET without the body.";
+
+/// Where a response has the schema of its body.
+const SCHEMA: &str = "/content/application~1json/schema";
 
 /// What one operation at one path is. `None` for what has no description: `tests.rs` finds that.
 fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Option<Description> {
@@ -80,7 +95,7 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Option<D
 }
 
 fn operation(
-    place: &Placed,
+    place: &Listed,
     description: Description,
     names: &mut HashMap<String, &'static str>,
     schemas: &mut Schemas,
@@ -88,7 +103,7 @@ fn operation(
 ) -> Value {
     let id = operation_id(place, names);
     let is_head = place.method == Method::Head;
-    let door = place.operation.door();
+    let door = place.door;
     let mut refusals = description.refusals;
     refusals.extend(of_every_request());
     refusals.extend(of_the_door(door));
@@ -105,14 +120,17 @@ fn operation(
         if place.method == Method::Post && success.status == 201 && answer.get("content").is_some() {
             answer["links"] = links(place.path);
         }
+        let refused = answers.remove(&success.status).map(|named| referred(&named, responses));
+        if let (Some(refused), Some(form)) = (refused, answer.pointer_mut(SCHEMA)) {
+            // One form more of what is refused with this status.
+            *form = json!({ "anyOf": [refused.pointer(SCHEMA), form.take()] });
+        }
         answers.insert(success.status, answer);
     }
     if is_head {
         for (status, answer) in &mut answers {
-            if let Some(name) =
-                answer.get("$ref").and_then(|name| name.as_str()?.rsplit('/').next().map(str::to_owned))
-            {
-                *answer = without_body(*status, &responses[&name]);
+            if answer.get("$ref").is_some() {
+                *answer = without_body(*status, &referred(answer, responses));
             }
         }
     }
@@ -122,7 +140,10 @@ fn operation(
         "operationId": id,
         "tags": [tag(place.path)],
         "summary": description.summary,
-        "description": format!("{} {}", description.text, said_of(door)).trim(),
+        "description": match description.shown_to_itself {
+            Some(_) => description.text.to_owned(),
+            None => format!("{} {}", description.text, said_of(door)).trim().to_owned(),
+        },
     });
     if !description.parameters.is_empty() {
         described["parameters"] = json!(description.parameters);
@@ -131,7 +152,9 @@ fn operation(
         described["requestBody"] = body;
     }
     described["responses"] = Value::Object(answers);
-    if door == Door::Public {
+    if let Some(scheme) = description.shown_to_itself {
+        described["security"] = json!([{ scheme: [] }]);
+    } else if door == Door::Public {
         described["security"] = json!([]);
     }
     described
@@ -139,8 +162,8 @@ fn operation(
 
 /// The operation's name as an identifier: `session.revoke_matching` is `sessionRevokeMatching`. Where it is offered twice, the
 /// second says by its method or its path which one it is.
-fn operation_id(place: &Placed, names: &mut HashMap<String, &'static str>) -> String {
-    let camel = errors::camel(place.operation.name());
+fn operation_id(place: &Listed, names: &mut HashMap<String, &'static str>) -> String {
+    let camel = errors::camel(place.operation);
     let mut id = camel[..1].to_ascii_lowercase() + &camel[1..];
     match names.get(&id) {
         None => {}
@@ -154,6 +177,12 @@ fn operation_id(place: &Placed, names: &mut HashMap<String, &'static str>) -> St
     }
     names.insert(id.clone(), place.path);
     id
+}
+
+/// The response that a reference leads to.
+fn referred(reference: &Value, responses: &Map<String, Value>) -> Value {
+    let name = reference.get("$ref").and_then(|name| name.as_str()?.rsplit('/').next());
+    name.and_then(|name| responses.get(name)).cloned().unwrap_or_default()
 }
 
 fn without_body(status: u16, response: &Value) -> Value {
@@ -261,7 +290,7 @@ fn links(path: &str) -> Value {
     let below = format!("{path}/");
     let mut links = Map::new();
     let mut names = HashMap::new();
-    for place in placed() {
+    for place in listed() {
         let id = operation_id(&place, &mut names);
         let is_its = place
             .path
@@ -287,7 +316,7 @@ fn tag(path: &str) -> &str {
 /// The first segments of the paths, in the order of the table.
 fn tags() -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
-    for place in placed() {
+    for place in listed().chain(Tokens::endpoints()) {
         let name = tag(place.path);
         if !names.contains(&name) {
             names.push(name);
@@ -304,6 +333,8 @@ fn headers() -> Value {
     let header = |required: bool, what: &str, schema: Value| json!({ "description": what, "required": required, "schema": schema });
     let text = || json!({ "type": "string" });
     json!({
+        "Cache-Control": header(true, "For how many seconds everybody may keep it",
+            json!({ "type": "string", "pattern": "max-age=[0-9]+" })),
         "ETag": header(true, "The version of the thing, for `If-Match` and `If-None-Match`",
             json!({ "type": "string", "pattern": "^\"[0-9a-f]{1,16}\"$" })),
         "Link": header(false, "The next page, where there is one: `<…>; rel=\"next\"` (RFC 8288)",
@@ -319,7 +350,7 @@ fn headers() -> Value {
 
 /// Any one of the credentials is enough.
 fn security() -> Value {
-    json!([{ "session": [] }, { "basic": [] }, { "key": [] }])
+    json!([{ "session": [] }, { "basic": [] }, { "bearer": [] }, { "key": [] }])
 }
 
 fn security_schemes() -> Value {
@@ -331,6 +362,10 @@ fn security_schemes() -> Value {
         "basic": {
             "type": "http", "scheme": "basic",
             "description": "User name and password; `?realmName=` on any request names their realm, `native` where it is left out",
+        },
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "The token that `POST /oauth2/token` gives, or an API key",
         },
         "key": {
             "type": "apiKey", "in": "header", "name": "x-api-key",

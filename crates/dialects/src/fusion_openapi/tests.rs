@@ -25,6 +25,11 @@ fn every_endpoint_is_described_and_nothing_else() {
         let where_ = "describe it in crates/dialects/src/fusion_openapi/";
         assert!(described.is_some(), "{} {} has no description: {where_}", place.method.as_str(), place.path);
     }
+    for place in Tokens::endpoints() {
+        let described = of_tokens::describe(place.operation, &mut schemas);
+        let where_ = "describe it in crates/dialects/src/fusion_openapi/of_tokens.rs";
+        assert!(described.is_some(), "{} {} has no description: {where_}", place.method.as_str(), place.path);
+    }
     for &operation in Operation::ALL {
         let is_placed = placed().any(|place| place.operation == operation);
         let is_described = describe(operation, "", &mut schemas).is_some();
@@ -38,14 +43,27 @@ fn the_paths_are_those_of_the_table() {
     let paths = document["paths"].as_object().unwrap();
     let described: usize = paths
         .values()
-        .map(|path| path.as_object().unwrap().keys().filter(|key| *key != "parameters").count())
+        .map(|path| path.as_object().unwrap().values().filter(|value| value.is_object()).count())
         .sum();
-    assert_eq!(described, placed().count());
+    assert_eq!(described, placed().count() + Tokens::endpoints().count());
     assert_eq!(document["servers"][0]["url"], "/api");
     for place in placed() {
         let method = place.method.as_str().to_ascii_lowercase();
         let described = &paths[&template(place.path)][&method];
         assert_eq!(described["security"] == json!([]), place.operation.door() == Door::Public, "{described}");
+        assert!(paths[&template(place.path)].get("servers").is_none());
+    }
+    for place in Tokens::endpoints() {
+        let path = &paths[&template(place.path)];
+        assert_eq!(path["servers"][0]["url"], "/", "not below the mount: {}", place.path);
+        let described = &path[&place.method.as_str().to_ascii_lowercase()];
+        let is_for_everybody =
+            described["security"].as_array().is_some_and(|schemes| schemes != &[json!({ "basic": [] })]);
+        assert_eq!(
+            is_for_everybody,
+            place.door == Door::Public && place.path != "oauth2/token",
+            "{described}"
+        );
     }
 }
 

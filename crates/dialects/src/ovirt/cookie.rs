@@ -12,6 +12,9 @@ pub(super) const NAME: &str = "JSESSIONID";
 /// How many of the kernel's random bytes are in an id: 240 bits, which are 40 characters.
 const RANDOM_BYTES: usize = 30;
 
+/// How long an id is.
+const CHARACTERS: usize = RANDOM_BYTES / 3 * 4;
+
 /// The `Set-Cookie` value that gives a client its token. Each attribute after `; `: some clients cut the id off there.
 pub(super) fn give(settings: &CookieSettings, token: &SessionToken, outside_is_tls: bool) -> String {
     write(settings, token.expose(), outside_is_tls, "")
@@ -26,6 +29,11 @@ fn write(settings: &CookieSettings, value: &str, outside_is_tls: bool, end: &str
     let secure = if settings.is_secure(outside_is_tls) { "; Secure" } else { "" };
     let same_site = settings.same_site.word().map(|word| format!("; SameSite={word}")).unwrap_or_default();
     format!("{NAME}={value}; Path={}; HttpOnly{secure}{same_site}{end}", settings.path)
+}
+
+/// Whether a value has the form of a token's text.
+pub(super) fn could_be_ours(value: &[u8]) -> bool {
+    value.len() == CHARACTERS && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
 }
 
 /// A token's text: 240 random bits as 40 characters of `[A-Za-z0-9_-]`, without padding: clients cut values off at `=`.
@@ -48,7 +56,16 @@ mod tests {
         let token = token(&[0xfb; 32]).unwrap();
         let id = token.expose();
         assert_eq!(id.len(), 40);
-        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{id}");
+        assert!(could_be_ours(id.as_bytes()), "{id}");
+        for other in [
+            "",
+            "6E3A0F2B7C9D4E5F8A1B2C3D4E5F6A7B.node1",
+            &id[1..],
+            &format!("{id}A"),
+            &id.replace(&id[..1], "="),
+        ] {
+            assert!(!could_be_ours(other.as_bytes()), "{other}");
+        }
         let auto = settings(SecureWhen::Auto, SameSite::Off);
         assert_eq!(give(&auto, &token, false), format!("JSESSIONID={id}; Path=/ovirt-engine/api; HttpOnly"));
         let tls = format!("JSESSIONID={id}; Path=/ovirt-engine/api; HttpOnly; Secure");

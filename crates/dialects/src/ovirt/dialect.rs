@@ -16,7 +16,7 @@ use super::prefer::Preferences;
 use super::refusals::{self, Terms};
 use crate::basic::{self, Basic, Scheme};
 use crate::fusion::CookieSettings;
-use crate::told;
+use crate::{shown, told};
 
 /// The fields that tell a backend who it is.
 const IDENTITY_NAMES: [&str; 3] = ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
@@ -214,16 +214,13 @@ impl Dialect for Ovirt {
     }
 }
 
-/// The session cookie that a request shows. An empty one is none; two with different values are refused.
+/// The session cookie that a request shows. An empty one is none. Every Java server of a host has one of this name: of several
+/// values the one counts that could be ours; where several could, or none, they are refused.
 fn session<'r>(request: &'r Clean<'_>) -> Result<Option<&'r [u8]>, Refusal> {
-    let mut shown: Option<&[u8]> = None;
-    for value in request.cookies(cookie::NAME).filter(|value| !value.is_empty()) {
-        if shown.is_some_and(|shown| shown != value) {
-            return Err(Reason::ConflictingCookies.into());
-        }
-        shown = Some(value);
-    }
-    Ok(shown)
+    shown::sole(request.cookies(cookie::NAME)).or_else(|two| {
+        let ours = request.cookies(cookie::NAME).filter(|value| cookie::could_be_ours(value));
+        Ok(Some(shown::sole(ours)?.ok_or(two)?))
+    })
 }
 
 /// Whether the request says its session's id again in a field, as no page of another site can.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use api::tokens::revoke::Revoked;
 use api::{Error, Services, tokens};
 use auth::permission::{Matrix, Method};
 use auth::trust::{Authenticated, Permit};
@@ -16,7 +17,6 @@ use gateway::{Answer, Claim, Clean, Destination, Dialect, Door, Refusal, Visit};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::cookie;
 use super::dialect::{Profiles, origin};
 use super::refusals::{self, Terms};
 use crate::form::Form;
@@ -114,7 +114,8 @@ impl Dialect for Sso {
     }
 
     fn session_cookie(&self) -> &str {
-        cookie::NAME
+        // No cookie counts here. The engine's own pages below this path have theirs.
+        ""
     }
 
     fn identify(&self, _: &Authenticated, _: &mut dyn FnMut(&str, &str)) {}
@@ -189,7 +190,10 @@ async fn give(parts: &SsoParts, visit: Visit<'_>, permit: Permit) -> Result<Answ
         return Ok(refused("invalid_request", "The form has no username or no password."));
     };
     let (realm, username) = parts.profiles.split(login).map_err(Reason::MalformedCredentials)?;
-    let password = Password::presented(Zeroizing::new(password.to_owned())).ok_or(Reason::WrongPassword)?;
+    let Some(password) = Password::presented(Zeroizing::new(password.to_owned())) else {
+        let client = origin(visit.request).address;
+        return Err(said(tokens::create::refuse(&parts.services, &permit, realm, username, client).await));
+    };
     let request = LoginRequest {
         realm,
         username,
@@ -241,8 +245,10 @@ async fn take(parts: &SsoParts, visit: Visit<'_>, permit: Permit) -> Result<Answ
         return Ok(refused("invalid_request", "The form has no token."));
     };
     let token = BearerText::new(token.to_owned());
-    tokens::revoke::run(&parts.services, &permit, &token, &parts.scope).await.map_err(said)?;
-    Ok(Answer::with_body(200, "application/json", b"{}".to_vec()))
+    match tokens::revoke::run(&parts.services, &permit, &token, &parts.scope).await.map_err(said)? {
+        Revoked::Done => Ok(Answer::with_body(200, "application/json", b"{}".to_vec())),
+        Revoked::IsKey => Ok(refused(told::UNSUPPORTED_TOKEN_TYPE, "An API key is not taken back here.")),
+    }
 }
 
 /// An operation's error as a refusal.

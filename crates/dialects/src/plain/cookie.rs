@@ -13,6 +13,9 @@ const SECURE: &str = "__Host-doorward";
 /// Its name where it is not: browsers would drop the other one.
 const INSECURE: &str = "doorward";
 
+/// Both: neither is ever a backend's.
+pub(super) const NAMES: &[&str] = &[SECURE, INSECURE];
+
 /// The cookie's name for a request: no other counts for it.
 pub(super) fn name(settings: &CookieSettings, outside_is_tls: bool) -> &'static str {
     if settings.is_secure(outside_is_tls) { SECURE } else { INSECURE }

@@ -9,6 +9,7 @@ use gateway::{Clean, Refusal};
 use super::cookie;
 use super::mount::PlainParts;
 use crate::basic::{self, Scheme};
+use crate::shown;
 
 /// Everything that a request shows.
 ///
@@ -35,8 +36,8 @@ pub(super) fn read(parts: &PlainParts, request: &Clean<'_>) -> Result<Presented,
         Some(Scheme::Bearer(token)) => presented.bearer = Some(BearerText::new(token.to_owned())),
         Some(Scheme::Other) | None => {}
     }
-    let key =
-        sole(request.values("x-api-key")).map_err(|Two| Refusal::BadRequest("two different API keys"))?;
+    let key = shown::sole(request.values("x-api-key"))
+        .map_err(|_| Refusal::BadRequest("two different API keys"))?;
     presented.key = key.map(|value| std::str::from_utf8(value).ok().and_then(KeyText::presented));
     Ok(presented)
 }
@@ -50,8 +51,7 @@ pub(super) fn session(
     request: &Clean<'_>,
 ) -> Result<Option<Option<SessionToken>>, Refusal> {
     let name = cookie::name(&parts.cookie, request.secure());
-    let shown = sole(request.cookies(name)).map_err(|Two| Refusal::from(Reason::ConflictingCookies))?;
-    Ok(shown.map(|value| std::str::from_utf8(value).ok().and_then(SessionToken::from_text)))
+    Ok(shown::token(shown::sole(request.cookies(name))?))
 }
 
 /// Every session cookie that came along, however many and whatever they are worth.
@@ -60,35 +60,4 @@ pub(super) fn all_sessions(parts: &PlainParts, request: &Clean<'_>) -> Vec<Sessi
     let name = cookie::name(&parts.cookie, request.secure());
     let values = request.cookies(name).take(MAX_SHOWN);
     values.filter_map(|value| SessionToken::from_text(std::str::from_utf8(value).ok()?)).collect()
-}
-
-/// Two values that differ.
-#[derive(Debug, PartialEq, Eq)]
-struct Two;
-
-/// The one value that is not empty, however often it is there.
-fn sole<'v>(values: impl Iterator<Item = &'v [u8]>) -> Result<Option<&'v [u8]>, Two> {
-    let mut shown: Option<&[u8]> = None;
-    for value in values.filter(|value| !value.is_empty()) {
-        if shown.is_some_and(|shown| shown != value) {
-            return Err(Two);
-        }
-        shown = Some(value);
-    }
-    Ok(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_values_are_one_only_if_they_are_the_same() {
-        let sole = |values: &[&'static str]| sole(values.iter().map(|value| value.as_bytes()));
-        assert_eq!(sole(&[]), Ok(None));
-        assert_eq!(sole(&["", ""]), Ok(None));
-        assert_eq!(sole(&["a", "", "a"]), Ok(Some(b"a".as_slice())));
-        assert_eq!(sole(&["a", "b"]), Err(Two));
-        assert_eq!(sole(&["a", "A"]), Err(Two));
-    }
 }

@@ -31,12 +31,6 @@ pub struct PlainParts {
 }
 
 impl PlainParts {
-    /// The one cookie name that is kept from the backend. The wiring leaves no `Auto` to a mount with a backend, so that it
-    /// is the name for every request.
-    pub(super) fn session_cookie(&self) -> &'static str {
-        cookie::name(&self.cookie, true)
-    }
-
     /// Whether a request does not say of itself that it is no activity.
     pub(super) fn counts_as_activity(&self, request: &Clean<'_>) -> bool {
         let flag = self.no_refresh_query.as_deref();
@@ -91,7 +85,11 @@ impl Dialect for Plain {
     }
 
     fn session_cookie(&self) -> &str {
-        self.parts.session_cookie()
+        ""
+    }
+
+    fn cookies_of_the_host(&self) -> &'static [&'static str] {
+        cookie::NAMES
     }
 
     fn identify(&self, known: &Authenticated, field: &mut dyn FnMut(&str, &str)) {

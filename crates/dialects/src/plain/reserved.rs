@@ -180,7 +180,7 @@ impl Dialect for Reserved {
     }
 
     fn session_cookie(&self) -> &str {
-        self.serving.as_ref().map_or("", |serving| serving.parts.plain.session_cookie())
+        ""
     }
 
     fn identify(&self, _: &Authenticated, _: &mut dyn FnMut(&str, &str)) {}

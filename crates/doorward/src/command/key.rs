@@ -81,7 +81,17 @@ enum Action {
         #[arg(long)]
         force: bool,
     },
+    /// Take a signing key away at once and for good, because somebody else may have it; the next one signs
+    Withdraw {
+        /// The key's id, as `key signing` and a token's kid say it
+        // One in 64 begins with a hyphen.
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
+        key: String,
+    },
 }
+
+/// Where a server has its signing keys, whatever its mounts speak.
+const SIGNING_KEYS: &str = "/.doorward/oauth2/keys";
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let json = arguments.server.json;
@@ -122,16 +132,39 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
         Action::Signing => {
-            let keys = remote.ask_at_root(Method::GET, "/oauth2/keys", &[])?;
+            let keys = remote.ask_at_root(Method::GET, SIGNING_KEYS, &[])?;
             print(json, listed(&keys)?, SIGNING_COLUMNS);
         }
         Action::Rotate { force } => {
             let query = [("force", if force { "true" } else { "false" })];
-            let keys = remote.ask_at_root(Method::POST, "/oauth2/keys/rotate", &query)?;
+            let keys = remote.ask_at_root(Method::POST, &format!("{SIGNING_KEYS}/rotate"), &query)?;
             print(json, listed(&keys)?, SIGNING_COLUMNS);
+        }
+        Action::Withdraw { key } => {
+            print(json, listed(&withdraw(&remote, &key)?)?, SIGNING_COLUMNS);
         }
     }
     Ok(())
+}
+
+/// Has a signing key withdrawn; the keys that are left.
+fn withdraw(remote: &Remote, key: &str) -> Result<Value, Failure> {
+    let unknown = || {
+        Failure::NotFound(format!("{key}: no key has this id; `doorward key signing` lists those there are"))
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    // What no key's id can be is no segment of a path either.
+    if key.is_empty() || !key.bytes().all(is_plain) || key == "rotate" {
+        return Err(unknown());
+    }
+    match remote.ask_at_root(Method::DELETE, &format!("{SIGNING_KEYS}/{key}"), &[]) {
+        Err(Failure::NotFound(_)) => {
+            // Where there are no keys at all, it is the wrong listener.
+            remote.ask_at_root(Method::GET, SIGNING_KEYS, &[])?;
+            Err(unknown())
+        }
+        answered => answered,
+    }
 }
 
 fn listed(keys: &Value) -> Result<&[Value], Failure> {

@@ -60,11 +60,13 @@ pub(super) fn sso_mounts(all: &[config::Mount], services: &Services) -> Vec<Moun
 }
 
 /// The paths of those endpoints, each with the mount that it is for. Where the settings mount something there themselves, that
-/// counts; where two mounts would have the same ones, they are the first's.
+/// counts; where two mounts would have the same ones, they are those of the one that lies beside them, and else the first's.
 pub(super) fn sso_paths(all: &[config::Mount]) -> Vec<(String, &config::Mount)> {
     let mut paths: Vec<(String, &config::Mount)> = Vec::new();
-    for mount in all.iter().filter(|mount| mount.dialect == Spoken::Ovirt) {
-        let parent = parent(&mount.path);
+    let ours = || all.iter().filter(|mount| mount.dialect == Spoken::Ovirt);
+    let beside = ours().filter_map(|mount| Some((own_parent(&mount.path)?, mount)));
+    let elsewhere = ours().filter(|mount| own_parent(&mount.path).is_none());
+    for (parent, mount) in beside.chain(elsewhere.map(|mount| (USUAL_PARENT, mount))) {
         for end in [Sso::TOKEN].into_iter().chain(Sso::REVOKE) {
             let path = format!("{parent}{end}");
             let taken = |other: &config::Mount| {
@@ -80,12 +82,10 @@ pub(super) fn sso_paths(all: &[config::Mount]) -> Vec<(String, &config::Mount)> 
     paths
 }
 
-/// Where the endpoints of a mount are: beside it, and for the engine's oldest mount, `/api`, where they were then.
-fn parent(mount: &str) -> &str {
-    match mount.rsplit_once('/') {
-        Some((parent, _)) if !parent.is_empty() => parent,
-        _ => USUAL_PARENT,
-    }
+/// Where the endpoints of a mount are: beside it. `None` for one at the root, such as the engine's oldest one, `/api`: they are
+/// where they were then.
+fn own_parent(mount: &str) -> Option<&str> {
+    mount.rsplit_once('/').map(|(parent, _)| parent).filter(|parent| !parent.is_empty())
 }
 
 #[cfg(test)]
@@ -120,10 +120,22 @@ mod tests {
             usual
         );
         assert_eq!(paths(&[("/ovirt-engine/api", "ovirt"), ("/ovirt-engine/api/v3", "ovirt")])[..3], usual);
-        assert_eq!(
-            paths(&[("/api", "ovirt"), ("/ovirt-engine/api", "ovirt")]),
-            expected("/ovirt-engine", "/api")
-        );
+        // Whoever is told of `/ovirt-engine/api` gets tokens that count there, whichever stands first.
+        let mut all = ["/", "/api", "/ovirt-engine/api", "/lab/api"];
+        for _ in 0..all.len() {
+            all.rotate_left(1);
+            for place in 1..all.len() {
+                all.swap(0, place);
+                let mut found = paths(&all.map(|path| (path, "ovirt")));
+                found.sort();
+                let mut both = [&usual[..], &expected("/lab", "/lab/api")].concat();
+                both.sort();
+                assert_eq!(found, both, "{all:?}");
+            }
+        }
+        assert_eq!(paths(&[("/api", "ovirt"), ("/v3", "ovirt")]), expected("/ovirt-engine", "/api"));
+        let two = paths(&[("/lab/one", "ovirt"), ("/api", "ovirt"), ("/lab/two", "ovirt")]);
+        assert_eq!(two, [expected("/lab", "/lab/one"), expected("/ovirt-engine", "/api")].concat());
         assert_eq!(paths(&[("/", "ovirt")]), expected("/ovirt-engine", "/"));
         assert_eq!(paths(&[("/lab/api", "ovirt")]), expected("/lab", "/lab/api"));
         assert!(paths(&[("/api", "fusion")]).is_empty());

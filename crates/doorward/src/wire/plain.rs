@@ -1,12 +1,12 @@
 //! The wiring of the dialect `plain`: its mounts, and `/.doorward`, where all of them have their sessions. Called by `wire.rs`.
-//! Must never let one of its session cookies come to a backend: they have `Path=/`, so browsers send them everywhere.
+//! Must never let two of its mounts differ in what they say of the sessions that they share.
 
 use std::sync::Arc;
 
 use api::Services;
 use auth::Scope;
-use config::{CookieSecure, Dialect as Spoken, Mount as Section, Settings};
-use dialects::{CookieSettings, Plain, PlainParts, Reserved, ReservedParts, SecureWhen};
+use config::{Dialect as Spoken, Mount as Section, Settings};
+use dialects::{Plain, PlainParts, Reserved, ReservedParts};
 use gateway::{Mount, NoRefresh};
 
 use super::{SetupToken, attribute_fields, cap, cookie, limits, own_endpoints, scope};
@@ -19,21 +19,7 @@ fn is_plain(mount: &Section) -> bool {
 pub(super) fn mistakes(settings: &Settings) -> Vec<(String, String)> {
     let mut mounts = settings.mounts.iter().filter(|mount| is_plain(mount));
     let Some(first) = mounts.next() else { return Vec::new() };
-    let mut mistakes: Vec<_> = mounts.filter_map(|mount| disagreement(first, mount)).collect();
-    if let Some(other) = settings.mounts.iter().find(|mount| !is_plain(mount)) {
-        let message = format!(
-            "the dialect `plain` cannot stand beside `{}` ({}) in this version: browsers send its session cookie, which \
-             has Path=/, there too, and that backend would see it",
-            other.dialect, other.key
-        );
-        mistakes.push((format!("{}.dialect", first.key), message));
-    }
-    if first.cookie_secure == CookieSecure::Auto && outside(settings).is_none() {
-        let message = "\"auto\" cannot be told for the dialect `plain` where some clients come over TLS and others may not \
-                       (a listener of each kind, or trusted_proxies): write \"always\" or \"never\"";
-        mistakes.push((format!("{}.cookie_secure", first.key), message.to_owned()));
-    }
-    mistakes
+    mounts.filter_map(|mount| disagreement(first, mount)).collect()
 }
 
 /// What a mount says other than the first about their sessions, which are the same ones.
@@ -59,29 +45,9 @@ fn disagreement(first: &Section, mount: &Section) -> Option<(String, String)> {
     Some((format!("{}.{key}", mount.key), message))
 }
 
-/// Whether the clients' side is TLS, where it is the same for all of them.
-fn outside(settings: &Settings) -> Option<bool> {
-    if !settings.trusted_proxies.is_empty() {
-        return None;
-    }
-    let mut listeners = settings.listen.iter().map(|listen| listen.tls.is_some());
-    let first = listeners.next()?;
-    listeners.all(|tls| tls == first).then_some(first)
-}
-
-/// The cookie of a mount. Its name is the same for all requests, so that it is known which one to keep from the backend.
-fn settled_cookie(mount: &Section, settings: &Settings) -> CookieSettings {
-    let cookie = cookie(mount);
-    match (cookie.secure, outside(settings)) {
-        (SecureWhen::Auto, Some(false)) => CookieSettings { secure: SecureWhen::Never, ..cookie },
-        (SecureWhen::Auto, _) => CookieSettings { secure: SecureWhen::Always, ..cookie },
-        _ => cookie,
-    }
-}
-
-fn parts(mount: &Section, settings: &Settings) -> PlainParts {
+fn parts(mount: &Section) -> PlainParts {
     PlainParts {
-        cookie: settled_cookie(mount, settings),
+        cookie: cookie(mount),
         no_refresh_query: mount.no_refresh_query.as_deref().map(Box::from),
         realms: mount.realms.clone().into(),
         attribute_fields: attribute_fields(mount),
@@ -90,8 +56,8 @@ fn parts(mount: &Section, settings: &Settings) -> PlainParts {
 }
 
 /// The dialect of a mount.
-pub(super) fn dialect(mount: &Section, settings: &Settings) -> Plain {
-    Plain::new(parts(mount, settings))
+pub(super) fn dialect(mount: &Section) -> Plain {
+    Plain::new(parts(mount))
 }
 
 /// What belongs to the gateway on every listener, with the sessions of these mounts if there is one.
@@ -106,7 +72,7 @@ pub(super) fn reserved(settings: &Settings, services: &Services, setup_token: Op
                 cap: cap(mount),
                 own: own_endpoints(mount),
                 setup_token: setup_token.cloned(),
-                plain: parts(mount, settings),
+                plain: parts(mount),
             };
             (scope(mount), Reserved::serving(parts))
         }
@@ -160,25 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn case_31_no_cookie_is_given_out_that_some_backend_would_see() {
-        let fusion = "[[mount]]\npath = \"/api\"\nupstream = \"http://127.0.0.1:1\"\n";
-        assert_eq!(keys(&format!("{fusion}{PLAIN}")), ["mount[1].dialect"]);
-        assert_eq!(keys(fusion), [""; 0]);
-        let proxied = "trusted_proxies = [\"10.0.0.0/8\"]\n";
-        assert_eq!(keys(&format!("{proxied}{PLAIN}")), ["mount[0].cookie_secure"]);
-        for word in ["always", "never"] {
-            assert_eq!(keys(&format!("{proxied}{PLAIN}cookie_secure = \"{word}\"\n")), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn contract_the_cookie_is_secure_where_the_listeners_are() {
-        let secure = |text: &str| {
-            let settings = settings(text);
-            settled_cookie(&settings.mounts[0], &settings).secure
-        };
-        assert_eq!(secure(PLAIN), SecureWhen::Never);
-        assert_eq!(secure(&format!("{PLAIN}cookie_secure = \"always\"\n")), SecureWhen::Always);
+    fn contract_their_sessions_have_one_place() {
         assert_eq!(scope(&settings(PLAIN).mounts[0]).as_str(), "plain");
         let named = settings(&format!("{PLAIN}session_scope = \"lab\"\n"));
         assert_eq!(scope(&named.mounts[0]).as_str(), "lab");

@@ -1,13 +1,16 @@
-//! The wiring of what stands beside the mounts, at the root: where tokens are given, told of and taken back, and where everybody
-//! finds the keys that they are signed with; and of the signed identity that backends get. Called by `wire.rs`.
+//! The wiring of what stands beside the mounts: where tokens are given, told of and taken back, where everybody finds the keys that
+//! they are signed with, and where those are administered; and of the signed identity that backends get. Called by `wire.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::Services;
-use auth::Scope;
 use auth::path::below_mount;
+use auth::{Scope, SessionLimits};
 use config::{Dialect as Spoken, Settings};
-use dialects::{KeySet, Tokens, TokensParts};
+use dialects::{
+    CookieSettings, FusionParts, KeySet, OwnEndpoints, SameSite, SecureWhen, Tokens, TokensParts,
+};
 use gateway::{Dialect, IdentityToken, Mount, NoRefresh, RouteIdentity};
 use signer::limits::KEY_SET_KEPT;
 
@@ -27,7 +30,7 @@ pub(super) fn route_identity(route: &config::RouteIdentity) -> RouteIdentity {
     }
 }
 
-/// The mounts at the root.
+/// The mounts at the root, and the one of the keys.
 ///
 /// # Errors
 /// As `fusion_parts`.
@@ -36,7 +39,7 @@ pub(super) fn mounts(
     services: &Services,
     setup_token: Option<&SetupToken>,
 ) -> Result<Vec<Mount>, (String, String)> {
-    let mut mounts = Vec::new();
+    let mut mounts = vec![of_keys(settings, services, setup_token)?];
     for path in paths(&settings.mounts) {
         let (dialect, scope): (Arc<dyn Dialect>, Scope) = match first_fusion(&settings.mounts) {
             Some(mount) if path == Tokens::PATH => {
@@ -46,18 +49,63 @@ pub(super) fn mounts(
             }
             _ => (Arc::new(KeySet::new(services.clone(), KEY_SET_KEPT)), Scope::new(KeySet::PATH)),
         };
-        mounts.push(Mount {
-            path: Box::from(path),
-            scope,
-            dialect,
-            routes: Vec::new(),
-            backend: None,
-            strip: false,
-            no_refresh: NoRefresh::default(),
-            identity_token: None,
-        });
+        mounts.push(without_backend(path, scope, dialect));
     }
     Ok(mounts)
+}
+
+fn without_backend(path: &str, scope: Scope, dialect: Arc<dyn Dialect>) -> Mount {
+    Mount {
+        path: Box::from(path),
+        scope,
+        dialect,
+        routes: Vec::new(),
+        backend: None,
+        strip: false,
+        no_refresh: NoRefresh::default(),
+        identity_token: None,
+    }
+}
+
+/// Where the keys are administered, whatever the mounts speak and wherever they lie: every server signs with some.
+fn of_keys(
+    settings: &Settings,
+    services: &Services,
+    setup_token: Option<&SetupToken>,
+) -> Result<Mount, (String, String)> {
+    let (fusion, scope) = match first_fusion(&settings.mounts) {
+        Some(mount) => (fusion_parts(mount, &settings.mounts, services, setup_token)?, scope(mount)),
+        // Clients come here with a password or an API key: none of the sessions that there are is of this scope.
+        None => {
+            let scope = Scope::new(Tokens::KEYS_PATH);
+            (parts_without_sessions(settings, services, &scope), scope)
+        }
+    };
+    let parts = TokensParts { fusion, algorithm: settings.signing_algorithm };
+    Ok(without_backend(Tokens::KEYS_PATH, scope, Arc::new(Tokens::of_keys(parts))))
+}
+
+fn parts_without_sessions(settings: &Settings, services: &Services, scope: &Scope) -> FusionParts {
+    let first = settings.mounts.first();
+    FusionParts {
+        services: services.clone(),
+        cookie: CookieSettings {
+            path: Box::from(Tokens::KEYS_PATH),
+            secure: SecureWhen::Always,
+            same_site: SameSite::Strict,
+        },
+        scope: scope.clone(),
+        // No token is given here: the keys' own terms alone say how long a retired one stays.
+        limits: SessionLimits { idle_timeout: Duration::ZERO, max_lifetime: Duration::ZERO },
+        cap: None,
+        no_refresh_query: None,
+        realms: first.map(|mount| mount.realms.clone()).unwrap_or_default().into(),
+        attribute_fields: Vec::new(),
+        own: OwnEndpoints(Vec::new()),
+        basic_challenge: true,
+        setup_token: None,
+        foreknown: Arc::new(|_, _| None),
+    }
 }
 
 /// Their paths. Where the settings mount something there themselves, that counts; a mount that takes everything is no such mount.

@@ -423,7 +423,7 @@ fn asvs_71_the_picture_of_permissions() {
             _ => columns(&actors, &shown.iter().map(ask).collect::<Vec<_>>()),
         };
         // Two slashes: not below the mount.
-        let path = format!("//{}", endpoint.path);
+        let path = format!("//{}", endpoint.path.replace("ID", "{id}"));
         let row = format!("{:<23} {:<6} {path:<26} {seen}", endpoint.operation, endpoint.method.as_str());
         row.trim_end().to_owned()
     }));

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod forwarded;
+mod told;
 
 use testkit::backend::{Recorder, Request};
 use testkit::process::Doorward;
@@ -256,13 +257,20 @@ fn case_9_repeated_fields_that_decide_are_refused() {
 
 #[test]
 fn case_10_bytes_that_are_no_text_change_nothing() {
+    // Whoever shows more than a hundred tokens that are none is answered late: a gateway for every sixteen bytes.
+    for first in (0x80..=0xff_u8).step_by(16) {
+        bytes_that_are_no_text(first..=first + 15);
+    }
+}
+
+fn bytes_that_are_no_text(bytes: std::ops::RangeInclusive<u8>) {
     let stage = Stage::new();
     let ask = |head: Vec<u8>| raw::once(stage.gateway.address(), head);
     let with = |line: &[u8], cookie: &str| {
         let start = format!("GET /api/x HTTP/1.1\r\nHost: a.test\r\nCookie: {cookie}\r\n");
         [start.as_bytes(), line, b"\r\n\r\n"].concat()
     };
-    for byte in 0x80..=0xff_u8 {
+    for byte in bytes {
         let odd = [b"X-Odd: a", &[byte, byte][..], b"b"].concat();
         assert_eq!(ask(with(&odd, &stage.cookie)).status, 200);
         let seen = stage.backend.requests().pop().unwrap();

@@ -40,7 +40,7 @@ const VERIFIER: &str = r#"
 import json, sys
 import jwt
 
-client = jwt.PyJWKClient(sys.argv[1], cache_keys=True, lifespan=300)
+client = jwt.PyJWKClient(sys.argv[1])
 for line in sys.stdin:
     try:
         token = line.strip()
@@ -270,6 +270,82 @@ fn keys_are_listed_and_rotated_by_administrators() {
     let lines = as_admin(address, "GET", "/audit?limit=1000", "").1.to_string();
     assert_eq!(lines.matches("signing_key.rotate").count(), 2, "{lines}");
     assert!(!lines.contains("PrivateKey"));
+}
+
+#[test]
+fn a_withdrawn_key_is_believed_by_nobody_who_asks_for_the_keys_again() {
+    let backend = Recorder::start();
+    let gateway = gateway(&backend, &asked(""));
+    let address = gateway.address();
+    let session = log_in(address, "admin", PASSWORD);
+    let shown = token(address, "admin", PASSWORD);
+    let seen = || {
+        backend.forget();
+        assert_eq!(with_session(address, "GET", "/api/x", &session).status, 200);
+        bearer(&backend.wait_for(1).remove(0))
+    };
+    let key_of = |token: &str| {
+        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+    };
+    let published = || ask(address, "GET", "/.well-known/jwks.json", &[], "").body_text().to_owned();
+    let mut backend_side = PyJwt::start(&gateway, "doorward");
+    let before = seen();
+    assert_eq!(backend_side.verify(&before)["name"], "admin");
+    let stolen = key_of(&before);
+    let withdrawn = command(&gateway, &["key", "withdraw", &stolen], &[]);
+    assert_eq!(withdrawn.code, Some(0), "{withdrawn:?}");
+    assert!(!withdrawn.stdout.contains(&stolen), "{}", withdrawn.stdout);
+    assert!(!published().contains(&stolen), "gone at once");
+    let after = seen();
+    assert_ne!(key_of(&after), stolen, "nothing that it signed is given out any more");
+    assert!(published().contains(&key_of(&after)));
+    // What a verifier has kept it believes until it asks again: five minutes at the most.
+    backend_side.look_again();
+    assert!(backend_side.verify(&before)["refused"].is_string());
+    assert_eq!(backend_side.verify(&after)["name"], "admin");
+    // A bearer token counts for what it is a token of, whatever signed it.
+    assert_eq!(key_of(&shown), stolen);
+    assert_eq!(with_token(address, "GET", "/api/x", &shown).status, 200);
+    assert!(backend_side.verify(&shown)["refused"].is_string());
+    let lines = as_admin(address, "GET", "/audit?limit=1000", "").1.to_string();
+    assert!(lines.contains("signing_key.withdraw") && lines.contains("was the current key"), "{lines}");
+    let again = command(&gateway, &["key", "withdraw", &stolen], &[]);
+    assert_eq!(again.code, Some(3), "{again:?}");
+}
+
+/// What cannot be signed is our mistake, and no request goes on without it.
+#[test]
+fn where_nothing_can_be_signed_no_request_goes_on_without_a_token() {
+    let backend = Recorder::start();
+    let gateway = gateway(&backend, &asked(""));
+    let address = gateway.address();
+    let names: Vec<_> = (0..250).map(|number| format!("role-{number}-{}", "x".repeat(50))).collect();
+    for name in &names {
+        let body = json!({ "name": name, "permissions": ["*:/**"] }).to_string();
+        assert_eq!(as_admin(address, "POST", "/roles", &body).0, 201, "{name}");
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let password = "a long enough password";
+    let id = new_user(address, "ada", password, &names);
+    let session = log_in(address, "ada", password);
+    let shown = basic("ada", password);
+    for headers in [("Cookie", format!("id={session}")), ("Authorization", shown)] {
+        for (method, body) in [("GET", ""), ("POST", "{}")] {
+            let answer = ask(address, method, "/api/x", &[(headers.0, &headers.1)], body);
+            assert_eq!(
+                (answer.status, &*crate::common::code(&answer)),
+                (500, "internal-error"),
+                "{}",
+                headers.0
+            );
+        }
+    }
+    assert!(backend.requests().is_empty(), "never without its token");
+    let few = json!({ "roleNames": &names[..2] }).to_string();
+    assert_eq!(as_admin(address, "PATCH", &format!("/users/{id}"), &few).0, 200);
+    assert_eq!(with_session(address, "GET", "/api/x", &session).status, 200);
+    assert_eq!(claims(&bearer(&backend.wait_for(1).remove(0)))["roles"].as_array().unwrap().len(), 2);
 }
 
 /// Ends the load when dropped, also where the test has failed.

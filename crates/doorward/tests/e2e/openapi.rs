@@ -1,5 +1,6 @@
 //! The API's description against the API: schemathesis reads `docs/openapi.json` and looks for an answer that it does not
-//! describe, as an administrator, as a user with few rights, and as a stranger (issue 3, part 8).
+//! describe, as an administrator, as a user with few rights, and as a stranger (issue 3, part 8). What is at the root of the gateway is
+//! tried in a run of its own: the client knows one URL, and not the servers of paths.
 //!
 //! `cargo xtask test` installs schemathesis (`xtask/schemathesis.txt`). `DOORWARD_API_EXAMPLES` is how many inputs each operation
 //! is tried with; `DOORWARD_API_SEED` chooses others, and is printed.
@@ -8,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dialects::Fusion;
+use dialects::{Fusion, Tokens};
 use serde_json::{Value, json};
 use testkit::{Doorward, Recorder};
 
@@ -50,6 +51,38 @@ fn named(variable: &str, otherwise: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| otherwise.to_owned())
 }
 
+/// What of the document is tried.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// What is below the mount.
+    Mount,
+    /// What is beside the mounts.
+    Root,
+}
+
+impl Place {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Mount => "/api",
+            Self::Root => "",
+        }
+    }
+
+    /// How many operations there are.
+    fn operations(self) -> usize {
+        match self {
+            Self::Mount => Fusion::endpoints().count(),
+            Self::Root => Tokens::endpoints().count(),
+        }
+    }
+
+    /// Leaves of a document what is here.
+    fn narrow(self, document: &mut Value) {
+        let paths = document["paths"].as_object_mut().unwrap();
+        paths.retain(|_, path| path.get("servers").is_some() == matches!(self, Self::Root));
+    }
+}
+
 /// What the client is to do.
 struct Task<'a> {
     /// A name and a password; none for a stranger.
@@ -60,14 +93,15 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Runs the client against this gateway; `change` is what is made of the document before. Answers whether it found nothing, and
+    /// Runs the client against this place of this gateway; `change` is what is made of the document before. Answers whether it found nothing, and
     /// what it said.
     #[expect(clippy::print_stdout, reason = "what a run was like is for whoever repeats it")]
-    fn run(&self, gateway: &Doorward, change: impl FnOnce(&mut Value)) -> (bool, String) {
+    fn run(&self, gateway: &Doorward, place: Place, change: impl FnOnce(&mut Value)) -> (bool, String) {
         let folder = gateway.folder();
         let printed = command(gateway, &["openapi"], &[]);
         assert_eq!(printed.code, Some(0), "{printed:#?}");
         let mut document = serde_json::from_str(&printed.stdout).unwrap();
+        place.narrow(&mut document);
         change(&mut document);
         std::fs::write(folder.join("openapi.json"), document.to_string()).unwrap();
         std::fs::write(folder.join("schemathesis.toml"), settings(self.credentials)).unwrap();
@@ -77,7 +111,7 @@ impl Task<'_> {
         let output = Command::new(client())
             .current_dir(folder)
             .args(["--config-file", "schemathesis.toml", "run", "openapi.json"])
-            .args(["--url", &format!("{}/api", gateway.url()), "--phases", self.phases])
+            .args(["--url", &format!("{}{}", gateway.url(), place.path()), "--phases", self.phases])
             .args(["--checks", self.checks, "--seed", &seed, "--max-examples", &examples])
             .args(["--no-color", "--generation-database", "none", "--request-timeout", "30"])
             .args(["--warnings", "off"])
@@ -93,10 +127,12 @@ impl Task<'_> {
 
     /// Runs the client, which must find nothing.
     fn finds_nothing(&self, gateway: &Doorward) {
-        let (found_nothing, said) = self.run(gateway, |_| ());
-        assert!(found_nothing, "the API is not what its description says:\n{said}");
-        let tested = format!("Tested: {}", Fusion::endpoints().count());
-        assert!(said.contains(&tested), "not every operation was tried:\n{said}");
+        for place in [Place::Root, Place::Mount] {
+            let (found_nothing, said) = self.run(gateway, place, |_| ());
+            assert!(found_nothing, "the API is not what its description says, {place:?}:\n{said}");
+            let tested = format!("Tested: {}", place.operations());
+            assert!(said.contains(&tested), "not every operation was tried, {place:?}:\n{said}");
+        }
     }
 }
 
@@ -200,7 +236,7 @@ fn a_description_that_is_not_true_is_found_out() {
         let credentials = Some((administrator(gateway.address()), LONG));
         let more = &["--include-path", "/users"];
         let task = Task { credentials, phases: "examples,coverage", checks: CHECKS, more };
-        let (found_nothing, said) = task.run(&gateway, lie);
+        let (found_nothing, said) = task.run(&gateway, Place::Mount, lie);
         assert!(!found_nothing && said.contains(word), "{word}: {said}");
     }
 }

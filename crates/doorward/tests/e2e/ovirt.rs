@@ -2,6 +2,7 @@
 //! real clients. `Engine` is what all of them stand on.
 
 mod clients;
+mod cookies;
 mod matrix;
 mod parsing;
 mod rows;

@@ -5,6 +5,7 @@ mod administration;
 mod sessions;
 mod settings;
 mod tls;
+mod together;
 
 use std::net::SocketAddr;
 

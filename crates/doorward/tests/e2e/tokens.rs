@@ -15,7 +15,9 @@ use crate::common::{
     with_session,
 };
 
+mod clients;
 mod forged;
+mod keys;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
@@ -271,9 +273,30 @@ fn every_key_counts_as_a_bearer_token_too() {
     let used = as_admin(address, "GET", "/api-keys", "").1;
     assert_eq!(used[0]["lastUsedFrom"], "127.0.0.1");
     assert!(used[0]["lastUsedAt"].as_str() >= used[0]["createdAt"].as_str(), "{used}");
-    // Nobody else needs to know of keys.
-    assert_eq!(introspected(address, key), serde_json::json!({ "active": false }));
-    revoke(address, key);
+    let told = introspected(address, key);
+    assert_eq!((&told["active"], &told["username"]), (&true.into(), &"admin".into()));
+    assert_eq!(told["permissions"], made["permissions"], "it is for less than its user may");
+    assert_eq!((told.get("sid"), told.get("exp")), (None, None), "no session, no end");
+    let until = "2099-01-31T00:00:00Z";
+    let body = format!("{{\"name\":\"ends\",\"expiresAt\":\"{until}\"}}");
+    let ends = as_admin(address, "POST", "/api-keys", &body).1;
+    let told = introspected(address, ends["key"].as_str().unwrap());
+    // Its end is kept in house time, which is the wall's from the start on.
+    let exp = told["exp"].as_u64().unwrap();
+    assert!((4_073_500_800 - 60..=4_073_500_800 + 60).contains(&exp), "{told}");
+    assert_eq!(told.get("permissions"), None, "all that its user may");
+    // A key is not given back here, and nobody learns whether it is one.
+    let never_made = format!("dwk_{}", "0".repeat(64));
+    let answers =
+        [key, &never_made].map(|key| form(address, "/oauth2/revoke", None, &format!("token={key}")));
+    for answer in &answers {
+        assert_eq!((answer.status, answer.body_text()), (400, answers[0].body_text()));
+        let told = json(answer);
+        assert_eq!(
+            (&told["error"], &told["code"]),
+            (&"unsupported_token_type".into(), &"unsupported-token-type".into())
+        );
+    }
     assert_eq!(with_token(address, "GET", "/api/jobs/7", key).status, 200, "keys are taken back by their id");
     assert_eq!(
         as_admin(address, "DELETE", &format!("/api-keys/{}", made["id"].as_str().unwrap()), "").0,
@@ -321,6 +344,30 @@ fn what_the_settings_mount_there_counts() {
     let token = token(gateway.address(), "admin", PASSWORD);
     assert_eq!(with_token(gateway.address(), "GET", "/x", &token).status, 200);
     assert_eq!(backend.wait_for(1).remove(0).target, "/x");
+}
+
+#[test]
+fn without_logins_of_ours_no_password_becomes_a_token() {
+    let (backend, gateway) = house("own = [\"users\", \"api-keys\"]");
+    let address = gateway.address();
+    assert_eq!(code(&try_token(address, "admin", PASSWORD)), "not-found");
+    assert_eq!(ask(address, "GET", "/oauth2/token", &[], "").status, 404, "nothing is there");
+    assert_eq!(introspected(address, "x"), serde_json::json!({ "active": false }));
+    revoke(address, "x");
+    assert!(backend.requests().is_empty());
+}
+
+/// Row 109: a login that fails is in the audit log, whatever it fails of.
+#[test]
+fn who_shows_no_password_is_told_of() {
+    let (_backend, gateway) = house("");
+    let address = gateway.address();
+    for password in ["", " ", "\u{a0}"] {
+        assert_refused(&try_token(address, "ada", password), 401, "invalid-credentials", password);
+    }
+    let lines = as_admin(address, "GET", "/audit?event=login_failed&limit=10", "").1;
+    let names = lines.as_array().unwrap().iter().map(|line| line["fields"]["user.name"].as_str());
+    assert_eq!(names.collect::<Vec<_>>(), [Some("ada"); 3], "{lines}");
 }
 
 #[test]

@@ -195,10 +195,10 @@ fn encode_size(size: usize, out: &mut Vec<u8>) {
 
 /// Which trailer fields may pass: given a name, whether it may. Framing, routing and identity fields never
 /// may (RFC 9110 section 6.5.1).
-pub(crate) type TrailerFilter = fn(&[u8]) -> bool;
+pub(crate) type TrailerFilter<'f> = &'f (dyn Fn(&[u8]) -> bool + Send + Sync);
 
 /// Appends the end of a chunked body: the last chunk, those trailer fields that may pass, an empty line.
-pub(crate) fn encode_end(trailer: Option<&Block>, may_pass: TrailerFilter, out: &mut Vec<u8>) {
+pub(crate) fn encode_end(trailer: Option<&Block>, may_pass: TrailerFilter<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     for field in trailer.into_iter().flat_map(Block::fields).filter(|field| may_pass(field.name)) {
         out.extend_from_slice(field.name);

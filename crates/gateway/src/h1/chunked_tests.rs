@@ -114,10 +114,10 @@ fn only_trailers_that_may_pass_are_encoded() {
     let mut decoder = Decoder::new();
     decoder.decode(b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\n\r\n", |_| {}).unwrap();
     let mut out = Vec::new();
-    encode_end(decoder.trailer().as_ref(), |name| name.eq_ignore_ascii_case(b"x-sum"), &mut out);
+    encode_end(decoder.trailer().as_ref(), &|name| name.eq_ignore_ascii_case(b"x-sum"), &mut out);
     assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
     out.clear();
-    encode_end(None, |_| true, &mut out);
+    encode_end(None, &|_| true, &mut out);
     assert_eq!(out, b"0\r\n\r\n");
 }
 

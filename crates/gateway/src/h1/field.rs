@@ -33,7 +33,7 @@ macro_rules! known_fields {
                 }
             }
 
-            #[cfg(test)]
+            /// All of them: their lengths, their names in lower case.
             pub(crate) const ALL: &'static [(usize, &'static [u8], Self)] =
                 &[$($(($length, $name, Self::$variant),)+)+];
         }
@@ -61,6 +61,13 @@ known_fields! {
     17: TransferEncoding = b"transfer-encoding", XForwardedProto = b"x-forwarded-proto";
     18: ProxyAuthenticate = b"proxy-authenticate";
     19: ProxyAuthorization = b"proxy-authorization";
+}
+
+/// The names of the fields that the gateway knows, in lower case: they have a meaning, and cannot have another one. For those who
+/// check in which fields backends are told something.
+pub fn known_fields() -> impl Iterator<Item = &'static str> {
+    // Names of fields are ASCII.
+    Known::ALL.iter().filter_map(|(_, name, _)| std::str::from_utf8(name).ok())
 }
 
 /// Where one field lies in its block. Offsets fit 16 bits because a head is at most `MAX_HEAD` bytes.

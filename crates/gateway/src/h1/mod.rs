@@ -23,6 +23,7 @@ pub(crate) mod timer;
 pub(crate) use body::RequestBody;
 pub(crate) use client::{Client, Limits, Reuse};
 pub(crate) use fault::{BodyFault, Gone, HeadFault};
+pub use field::known_fields;
 pub(crate) use field::{FieldRef, Known, is_field_value, is_token, members, trim};
 pub(crate) use framing::Framing;
 pub(crate) use host::is_host;

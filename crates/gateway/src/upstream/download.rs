@@ -39,7 +39,7 @@ enum Target {
 }
 
 /// The answer's way out.
-pub(super) struct Download {
+pub(super) struct Download<'f> {
     source: Source,
     target: Target,
     ends_with_close: bool,
@@ -50,10 +50,10 @@ pub(super) struct Download {
     progress: bool,
     waiting: Wait,
     bytes: u64,
-    trailers: TrailerFilter,
+    trailers: TrailerFilter<'f>,
 }
 
-impl Download {
+impl<'f> Download<'f> {
     /// Begins with a head that lacks framing, Connection and the last empty line. `bodiless`: the answer has
     /// no body whatever it declares (HEAD, 204, 304).
     pub(super) fn begin(
@@ -62,7 +62,7 @@ impl Download {
         framing: Framing,
         bodiless: bool,
         mut head: Vec<u8>,
-        trailers: TrailerFilter,
+        trailers: TrailerFilter<'f>,
     ) -> Self {
         let (source, target, ends_with_close) = match (bodiless, framing) {
             (true, _) => (Source::Ended, Target::Plain, false),

@@ -31,7 +31,7 @@ const ANSWER_ROOM: usize = 4 * 1024;
 
 /// What to send, and how.
 #[derive(Clone, Copy)]
-pub(crate) struct Forward<'a> {
+pub(crate) struct Forward<'a, 'f> {
     /// Request line and fields, each line with its CR LF, without the framing fields and the last empty line.
     pub(crate) head: &'a [u8],
     /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2).
@@ -46,22 +46,22 @@ pub(crate) struct Forward<'a> {
     /// Whether the request goes out without its body, which stays with the client.
     pub(crate) bodiless: bool,
     /// Which trailer fields may pass, in both directions.
-    pub(crate) trailers: TrailerFilter,
+    pub(crate) trailers: TrailerFilter<'f>,
 }
 
 /// An answer whose head has arrived.
-pub(crate) struct Answered {
+pub(crate) struct Answered<'f> {
     pub(super) head: ResponseHead,
     pub(super) lease: Lease,
-    pub(super) upload: Upload,
+    pub(super) upload: Upload<'f>,
     pub(super) timeouts: Timeouts,
     pub(super) max_idle: usize,
     pub(super) head_request: bool,
     pub(super) binds_connection: bool,
-    pub(super) trailers: TrailerFilter,
+    pub(super) trailers: TrailerFilter<'f>,
 }
 
-impl Answered {
+impl Answered<'_> {
     /// The head of the answer.
     pub(crate) fn head(&self) -> &ResponseHead {
         &self.head
@@ -74,13 +74,13 @@ impl Answered {
 /// [`UpstreamFault`]. Nothing was written to the client then, except perhaps `100 Continue`. After
 /// [`UpstreamFault::Unreachable`] and [`UpstreamFault::Saturated`] nothing of the body was taken: another
 /// backend may be asked.
-pub(crate) async fn exchange(
+pub(crate) async fn exchange<'f>(
     client: &mut Client,
     body: &mut RequestBody,
     pool: &Pool,
     upstream: &Upstream,
-    forward: Forward<'_>,
-) -> Result<Answered, UpstreamFault> {
+    forward: Forward<'_, 'f>,
+) -> Result<Answered<'f>, UpstreamFault> {
     let result = run(client, body, pool, upstream, forward).await;
     if let Err(UpstreamFault::ClientGone | UpstreamFault::ClientBody(_)) = result {
         client.close();
@@ -88,13 +88,13 @@ pub(crate) async fn exchange(
     result
 }
 
-async fn run(
+async fn run<'f>(
     client: &mut Client,
     body: &mut RequestBody,
     pool: &Pool,
     upstream: &Upstream,
-    forward: Forward<'_>,
-) -> Result<Answered, UpstreamFault> {
+    forward: Forward<'_, 'f>,
+) -> Result<Answered<'f>, UpstreamFault> {
     let mut lease = pool.lease(upstream).await?;
     let out = &mut lease.connection().out;
     let begun = Upload::begin(client, body, forward, out);
@@ -146,14 +146,14 @@ async fn run(
 }
 
 /// The head has arrived: decides what becomes of a body that has not all been sent.
-fn answered(
+fn answered<'f>(
     client: &mut Client,
     upstream: &Upstream,
-    forward: Forward<'_>,
+    forward: Forward<'_, 'f>,
     head: ResponseHead,
     lease: Lease,
-    mut upload: Upload,
-) -> Answered {
+    mut upload: Upload<'f>,
+) -> Answered<'f> {
     if upload.is_held() {
         // The answer came instead of a leave: whether the client will send the body, nobody knows.
         upload.stop();
@@ -183,11 +183,11 @@ fn binds_connection(head: &ResponseHead) -> bool {
 }
 
 /// One try on one connection.
-struct Attempt<'a> {
+struct Attempt<'a, 'f> {
     client: &'a mut Client,
     body: &'a mut RequestBody,
     lease: &'a mut Lease,
-    upload: &'a mut Upload,
+    upload: &'a mut Upload<'f>,
     timeouts: &'a Timeouts,
     patience: Patience,
     /// How much of `100 Continue` was written to the client; its length when there is nothing to write.
@@ -206,7 +206,7 @@ enum Said {
     Continue,
 }
 
-impl Attempt<'_> {
+impl Attempt<'_, '_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<ResponseHead, UpstreamFault>> {
         loop {
             let asking = self.poll_ask(context)?.is_pending();
@@ -334,7 +334,7 @@ impl Attempt<'_> {
 /// [`UpstreamFault::ClientGone`].
 pub(super) fn poll_watch(
     client: &mut Client,
-    upload: &Upload,
+    upload: &Upload<'_>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), UpstreamFault>> {
     let upload_reads = upload.is_open() && upload.waiting() == Wait::Body;

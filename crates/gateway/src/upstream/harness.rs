@@ -111,7 +111,7 @@ async fn serve(io: Io, pool: Pool, upstream: Arc<Upstream>, body_limit: u64) -> 
             binds_connection: false,
             body_limit,
             bodiless: head.method() == b"SEARCH",
-            trailers: may_pass,
+            trailers: &may_pass,
         };
         match exchange(&mut client, &mut body, &pool, &upstream, forward).await {
             Ok(answered) => {

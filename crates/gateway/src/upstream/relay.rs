@@ -45,7 +45,7 @@ pub(crate) struct Relayed {
 /// [`Client::scratch`].
 pub(crate) async fn relay(
     client: &mut Client,
-    answered: Answered,
+    answered: Answered<'_>,
     mut body: RequestBody,
     head: Vec<u8>,
 ) -> Relayed {
@@ -106,12 +106,12 @@ enum End {
     ClientGone,
 }
 
-struct Run<'a> {
+struct Run<'a, 'f> {
     client: &'a mut Client,
     body: &'a mut RequestBody,
     lease: &'a mut Lease,
-    upload: &'a mut Upload,
-    download: &'a mut Download,
+    upload: &'a mut Upload<'f>,
+    download: &'a mut Download<'f>,
     timeouts: &'a Timeouts,
     upload_patience: Patience,
     download_patience: Patience,
@@ -121,7 +121,7 @@ struct Run<'a> {
     backend_keeps: bool,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
             if !self.downloaded {

@@ -75,7 +75,7 @@ impl Pace {
 }
 
 /// The request's way out.
-pub(super) struct Upload {
+pub(super) struct Upload<'f> {
     stage: Stage,
     /// Whether the request goes out without its body.
     bodiless: bool,
@@ -88,10 +88,10 @@ pub(super) struct Upload {
     pace: Pace,
     bytes: u64,
     limit: u64,
-    trailers: TrailerFilter,
+    trailers: TrailerFilter<'f>,
 }
 
-impl Upload {
+impl<'f> Upload<'f> {
     /// Puts head, framing and what has arrived of the body into the connection's buffer, to be sent in one
     /// write.
     ///
@@ -100,7 +100,7 @@ impl Upload {
     pub(super) fn begin(
         client: &mut Client,
         body: &mut RequestBody,
-        forward: Forward<'_>,
+        forward: Forward<'_, 'f>,
         out: &mut Vec<u8>,
     ) -> Result<Self, BodyFault> {
         let Forward { head, body_limit: limit, bodiless, trailers, .. } = forward;

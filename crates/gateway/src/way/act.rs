@@ -12,11 +12,10 @@ use super::authorize::{Allowed, Forward, Perform, note_denial};
 use super::clean::{Clean, METHODS};
 use crate::answer::Answer;
 use crate::cookies;
-use crate::dialect::{Dialect, Visit};
+use crate::dialect::Visit;
 use crate::h1::Known;
-use crate::house::House;
+use crate::house::{House, Mounted};
 use crate::identity;
-use crate::identity_token::IdentityToken;
 use crate::query;
 use crate::refusal::{Refusal, Stop};
 use crate::upstream::{self, Answered, UpstreamFault};
@@ -25,15 +24,19 @@ use crate::upstream::{self, Answered, UpstreamFault};
 pub(super) const VIA: &[u8] = b"Via: 1.1 doorward\r\n";
 
 /// What was done.
-pub(crate) enum Acted {
+pub(crate) enum Acted<'h> {
     /// We answer.
     Own(Answer),
-    /// The backend has begun to answer. The cookie's name is ours: it cannot set it.
-    Backend(Box<Answered>),
+    /// The backend has begun to answer.
+    Backend(Box<Answered<'h>>),
 }
 
 /// Does what was allowed.
-pub(super) async fn act(house: &House, allowed: Allowed<'_>, wire: &mut Wire<'_>) -> Result<Acted, Stop> {
+pub(super) async fn act<'h>(
+    house: &'h House,
+    allowed: Allowed<'_>,
+    wire: &mut Wire<'_>,
+) -> Result<Acted<'h>, Stop> {
     match allowed {
         Allowed::Forward(authorized) => forward(house, authorized, wire).await,
         Allowed::Perform(authorized) => perform(house, authorized, wire).await.map(Acted::Own),
@@ -64,11 +67,11 @@ async fn perform(
     })
 }
 
-async fn forward(
-    house: &House,
+async fn forward<'h>(
+    house: &'h House,
     authorized: Authorized<Forward<'_>>,
     wire: &mut Wire<'_>,
-) -> Result<Acted, Stop> {
+) -> Result<Acted<'h>, Stop> {
     let (action, permit) = authorized.spend();
     let clean = action.clean;
     if clean.method() == Method::Options && hops_left(clean) == Some(0) {
@@ -85,7 +88,7 @@ async fn forward(
         binds_connection: false,
         body_limit: u64::MAX,
         bodiless: action.mount.dialect.is_bodiless(clean.method()),
-        trailers: if action.identity.is_some_and(IdentityToken::could_be_trailer) { none } else { may_pass },
+        trailers: &*house.trailers,
     };
     let clock = &**house.kernel.clock();
     let mut fault = UpstreamFault::Saturated;
@@ -132,17 +135,6 @@ fn identity_token(
     })
 }
 
-/// No trailer field passes: the backend could take it for the field that it is told in.
-fn none(_: &[u8]) -> bool {
-    false
-}
-
-/// Whether a trailer field may pass, in either direction: nothing that frames, routes, or says who it is
-/// (RFC 9110 section 6.5.1; security.md row 92).
-fn may_pass(name: &[u8]) -> bool {
-    matches!(Known::classify(name), Known::Other) && !identity::never_in_trailers(name)
-}
-
 fn hops_left(clean: &Clean<'_>) -> Option<u32> {
     std::str::from_utf8(clean.only(Known::MaxForwards)?).ok()?.parse().ok()
 }
@@ -169,7 +161,7 @@ fn write_head(
     // HTTP/1.1 cannot do without (RFC 9112 section 3.2); a client of HTTP/1.0 that names no host asks for whatever is there.
     let host = clean.asked_host().unwrap_or_else(|| action.backends.authority());
     field(out, b"Host", host.as_bytes());
-    write_fields(clean, &*mount.dialect, directory.asserting_fields(), out);
+    write_fields(clean, mount, directory.asserting_fields(), out);
     if clean.head.lists(Known::Te, b"trailers") {
         out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
@@ -192,16 +184,17 @@ fn write_target(path: &str, query: Option<&[u8]>, credentials: &[&str], out: &mu
     if let Some(query) = query {
         let before = out.len();
         out.push(b'?');
-        if !query::without(query, credentials, out) {
+        if !query::without_credentials(query, credentials, out) {
             out.truncate(before);
         }
     }
 }
 
 /// Copies the client's fields that survived, less the credentials: they were for us.
-fn write_fields(clean: &Clean<'_>, dialect: &dyn Dialect, asserting: &[Box<str>], out: &mut Vec<u8>) {
-    let (session_cookie, credentials) = (dialect.session_cookie(), dialect.credential_fields());
-    let is_bodiless = dialect.is_bodiless(clean.method());
+fn write_fields(clean: &Clean<'_>, mount: &Mounted, asserting: &[Box<str>], out: &mut Vec<u8>) {
+    let credentials = mount.dialect.credential_fields();
+    let is_sessions = |cookie: &[u8]| mount.session_cookies.iter().any(|name| name.as_bytes() == cookie);
+    let is_bodiless = mount.dialect.is_bodiless(clean.method());
     for one in clean.fields() {
         if !asserting.is_empty() && asserting.iter().any(|name| identity::is_spelled_as(one.name, name)) {
             continue;
@@ -222,7 +215,7 @@ fn write_fields(clean: &Clean<'_>, dialect: &dyn Dialect, asserting: &[Box<str>]
                 let before = out.len();
                 out.extend_from_slice(one.name);
                 out.extend_from_slice(b": ");
-                if cookies::without(one.value, session_cookie.as_bytes(), out) {
+                if cookies::without(one.value, is_sessions, out) {
                     out.extend_from_slice(b"\r\n");
                 } else {
                     out.truncate(before);
@@ -283,6 +276,8 @@ fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use auth::KeyText;
+
     use super::*;
 
     #[test]
@@ -294,6 +289,24 @@ mod tests {
         };
         assert_eq!(target(Some("apiKey=CANARY")), "/api/x");
         assert_eq!(target(Some("a=%20+1&api%4Bey=CANARY&apikey=b")), "/api/x?a=%20+1&apikey=b");
+        // Where no dialect reads keys from the query, what is one in each of its bytes' spellings.
+        let elsewhere = |query: &str| {
+            let mut out = Vec::new();
+            write_target("/x", Some(query.as_bytes()), &[], &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let key = KeyText::from_random(&[0xa5; 32]).expose().to_owned();
+        for name in ["apiKey", "apikey", "APIKEY", "api%4bey"] {
+            let spelled = key.replace('d', "%64");
+            assert_eq!(elsewhere(&format!("{name}={key}")), "/x");
+            assert_eq!(
+                elsewhere(&format!("a&{name}={spelled}&b=1&{name}=mine")),
+                format!("/x?a&b=1&{name}=mine")
+            );
+        }
+        for own in ["apiKey=b&c", "apiKey", "apiKey=dwk", "key=dwk_1", "a=apiKey=dwk_1", "q=dwk_1"] {
+            assert_eq!(elsewhere(own), format!("/x?{own}"));
+        }
         // What held no credential stays as it came, an empty query included.
         assert_eq!(target(Some("")), "/api/x?");
         assert_eq!(target(None), "/api/x");

@@ -7,8 +7,9 @@ use super::authenticate::Settled;
 use super::clean::Clean;
 use super::record::Record;
 use crate::answer::{Answer, phrase};
-use crate::h1::{Client, HeadFault, Known, ResponseHead, Reuse, members};
-use crate::house::{House, Mount};
+use crate::h1::{Client, FieldRef, HeadFault, Known, ResponseHead, Reuse, members};
+use crate::house::{House, Mounted};
+use crate::identity;
 use crate::journal::RequestLine;
 use crate::refusal::{Refusal, Stop};
 use crate::upstream::{self, Answered, Outcome};
@@ -26,12 +27,17 @@ pub(super) struct Told<'t> {
 
 impl Told<'_> {
     /// Writes the fields that tell the client, in his dialect's words. Before all others: some clients read the first
-    /// `Set-Cookie` only.
-    fn write(&self, mount: Option<&Mount>, out: &mut Vec<u8>) {
+    /// `Set-Cookie` only. Says whether one is among them.
+    fn write(&self, mount: Option<&Mounted>, out: &mut Vec<u8>) -> bool {
+        let mut sets = false;
         if let (Some(clean), Some(mount)) = (self.clean, mount) {
-            let mut field = |name: &str, value: &str| act::field(out, name.as_bytes(), value.as_bytes());
+            let mut field = |name: &str, value: &str| {
+                sets |= Known::classify(name.as_bytes()) == Known::SetCookie;
+                act::field(out, name.as_bytes(), value.as_bytes());
+            };
             mount.dialect.settle(clean, &self.settled, &mut field);
         }
+        sets
     }
 }
 
@@ -39,7 +45,7 @@ impl Told<'_> {
 pub(super) async fn send(
     house: &House,
     told: &Told<'_>,
-    acted: Result<Acted, Stop>,
+    acted: Result<Acted<'_>, Stop>,
     wire: Wire<'_>,
     record: &mut Record<'_>,
 ) -> Next {
@@ -94,7 +100,9 @@ async fn own(
     record.status = answer.status();
     let mut out = client.scratch();
     let connection = client.connection_field_after(&body);
-    write_own(answer, head_only, &house.date(), connection, &mut out, |out| told.write(record.mount, out));
+    write_own(answer, head_only, &house.date(), connection, &mut out, |out| {
+        told.write(record.mount, out);
+    });
     let sent = client.write(&out).await;
     client.keep_scratch(out);
     if sent.is_err() {
@@ -139,7 +147,7 @@ fn write_own(
 async fn relay(
     house: &House,
     told: &Told<'_>,
-    answered: Answered,
+    answered: Answered<'_>,
     wire: Wire<'_>,
     record: &mut Record<'_>,
 ) -> Next {
@@ -161,12 +169,12 @@ async fn relay(
 }
 
 /// Writes the head of a backend's answer as the client will see it, without framing: what the backend sent, less
-/// hop-by-hop fields, and less a cookie that would take the place of ours.
+/// hop-by-hop fields, cookies that some mount would take for a session's, and credentials of the client's.
 fn write_backends(
     house: &House,
     head: &ResponseHead,
     told: &Told<'_>,
-    mount: Option<&Mount>,
+    mount: Option<&Mounted>,
     out: &mut Vec<u8>,
 ) {
     use std::io::Write as _;
@@ -174,8 +182,9 @@ fn write_backends(
     let _ = write!(out, "HTTP/1.1 {} ", head.status());
     out.extend_from_slice(head.reason());
     out.extend_from_slice(b"\r\n");
-    told.write(mount, out);
-    let session_cookie = mount.map_or("", |mount| mount.dialect.session_cookie()).as_bytes();
+    let is_for_nobody_else = told.write(mount, out);
+    let asked = told.clean.map_or("/", Clean::path);
+    let credentials = mount.map_or(&[][..], |mount| mount.dialect.credential_fields());
     let named: smallvec::SmallVec<[&[u8]; 4]> = head.values(Known::Connection).flat_map(members).collect();
     let trailers = told.clean.is_some_and(|clean| clean.head.lists(Known::Te, b"trailers"));
     let mut dated = false;
@@ -190,12 +199,19 @@ fn write_backends(
             | Known::Te
             | Known::Upgrade => false,
             Known::Trailer => trailers,
-            Known::SetCookie => !sets(one.value, session_cookie),
+            Known::SetCookie => !house.session_cookies.could_be_set_by(one.value, asked),
+            _ if is_for_nobody_else && says_who_keeps_it(one) => false,
+            Known::Other if is_old_set_cookie(one) => false,
+            _ if credentials.iter().any(|name| identity::is_spelled_as(one.name, name)) => false,
             _ => named.is_empty() || !named.iter().any(|name| name.eq_ignore_ascii_case(one.name)),
         };
         if passes {
             act::field(out, one.name, one.value);
         }
+    }
+    // What gives somebody his session is for nobody else (security.md row 31).
+    if is_for_nobody_else {
+        out.extend_from_slice(b"Cache-Control: no-store\r\n");
     }
     // Whoever has a clock and forwards an answer without a date adds one (RFC 9110 section 6.6.1).
     if !dated {
@@ -204,11 +220,20 @@ fn write_backends(
     out.extend_from_slice(VIA);
 }
 
-fn sets(value: &[u8], cookie: &[u8]) -> bool {
-    let name = value.split(|&b| b == b'=' || b == b';').next().unwrap_or_default();
-    let name = crate::h1::trim(name);
-    // Browsers send a cookie without a name as its bare value, which can look like ours (RFC 6265bis section 5.6).
-    name.is_empty() || name == cookie
+/// Whether a field tells caches what they may do with the answer. For those that stand before others it has other names (RFC 9213
+/// section 2.1 and what was there before it), and there they count more than `Cache-Control`.
+fn says_who_keeps_it(one: FieldRef<'_>) -> bool {
+    const OTHERS: [&[u8]; 5] =
+        [b"expires", b"pragma", b"surrogate-control", b"edge-control", b"x-accel-expires"];
+    const CACHE_CONTROL: &[u8] = b"cache-control";
+    let ending = &one.name[one.name.len().saturating_sub(CACHE_CONTROL.len())..];
+    ending.eq_ignore_ascii_case(CACHE_CONTROL)
+        || OTHERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))
+}
+
+/// `Set-Cookie2` (RFC 2965): no browser reads it, but clients in Java do, several cookies in one field.
+fn is_old_set_cookie(one: FieldRef<'_>) -> bool {
+    one.name.eq_ignore_ascii_case(b"set-cookie2")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::clean::Clean;
 use super::record::told;
 use super::route::{Claimed, Routed};
 use crate::dialect::{Destination, Door};
-use crate::house::{Backends, House, Mount};
+use crate::house::{Backends, House, Mount, Mounted};
 use crate::identity_token::IdentityToken;
 use crate::refusal::Refusal;
 
@@ -26,7 +26,7 @@ pub(crate) enum Allowed<'r> {
 /// Forwarding a request to a backend.
 pub(crate) struct Forward<'r> {
     pub(super) clean: &'r Clean<'r>,
-    pub(super) mount: &'r Mount,
+    pub(super) mount: &'r Mounted,
     pub(super) below: &'r str,
     pub(super) backends: &'r Backends,
     /// The signed word about who it is that the backend gets, if it gets one.
@@ -39,7 +39,7 @@ pub(crate) struct Perform<'r> {
     pub(super) clean: &'r Clean<'r>,
     pub(super) below: &'r str,
     pub(super) own: Arc<dyn Destination>,
-    mount: &'r Mount,
+    mount: &'r Mounted,
 }
 
 impl Action for Forward<'_> {

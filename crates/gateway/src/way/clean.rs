@@ -104,16 +104,7 @@ fn kept(house: &House, head: &RequestHead) -> Result<(u128, bool), Refusal> {
                 | Known::ProxyAuthorization
                 | Known::ProxyAuthenticate
         ) || named.iter().any(|name| name.eq_ignore_ascii_case(field.name));
-        let own = match field.known {
-            Known::XForwardedFor
-            | Known::XForwardedHost
-            | Known::XForwardedProto
-            | Known::XForwardedPort
-            | Known::Forwarded
-            | Known::XRealIp => true,
-            Known::Other => house.own_names.holds(field.name),
-            _ => false,
-        };
+        let own = house.own_names.hold(field.known, field.name);
         told_of_others |= own;
         if !hop_by_hop && !own {
             kept |= 1 << place;

@@ -1,7 +1,7 @@
 //! Step 4, present: reads which credentials are shown, in the dialect's words. Looks nothing up.
 
 use auth::permission::Method;
-use auth::{Asserted, Presented, Reason};
+use auth::{Asserted, Course, Presented, Reason};
 
 use super::authorize::note_denial;
 use super::clean::Clean;
@@ -34,7 +34,15 @@ pub(super) fn present<'r>(house: &House, routed: Routed<'r>) -> Result<Shown<'r>
             .dialect
             .present(routed.clean)
             .map(|presented| Presented { asserted: asserted(house, routed.clean), ..presented });
-        Some(read.inspect_err(|refusal| {
+        let of_this_site = read.and_then(|presented| {
+            // A page of another site has the visitor's cookie sent, and cannot have the preference said with it that keeps a
+            // session going: what the session lets through without that word could be the page's.
+            if presented.session.is_some() && matches!(presented.course, Course::Last) {
+                same_site(routed.clean)?;
+            }
+            Ok(presented)
+        });
+        Some(of_this_site.inspect_err(|refusal| {
             if let Refusal::Auth(reason) = refusal {
                 note_denial(house, routed.clean, None, reason);
             }
@@ -60,8 +68,8 @@ fn asserted(house: &House, clean: &Clean<'_>) -> Option<Asserted> {
     (!fields.is_empty()).then(|| Asserted { peer: Some(clean.peer.address.ip().to_canonical()), fields })
 }
 
-/// Refuses changes at our own endpoints that a page of another site asks for with the visitor's cookie (security.md
-/// rows 26 and 104): by `Sec-Fetch-Site` where the browser sends it, else by `Origin`. Scripts send neither.
+/// Refuses changes, at our own endpoints and by the last request of a session, that a page of another site asks for with the
+/// visitor's cookie (security.md rows 26 and 104): by `Sec-Fetch-Site` where the browser sends it, else by `Origin`. Scripts send neither.
 fn same_site(clean: &Clean<'_>) -> Result<(), Reason> {
     if matches!(clean.method(), Method::Get | Method::Head | Method::Options) {
         return Ok(());

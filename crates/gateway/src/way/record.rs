@@ -7,7 +7,7 @@ use auth::{KeyId, Moment, SessionId};
 
 use super::accept::Arrived;
 use super::clean::{Clean, path_of};
-use crate::house::{House, Mount};
+use crate::house::{House, Mounted};
 use crate::journal::RequestLine;
 use crate::refusal::Refusal;
 
@@ -17,7 +17,7 @@ pub(crate) struct Record<'r> {
     arrived: &'r Arrived,
     began: Moment,
     wanted: bool,
-    pub(super) mount: Option<&'r Mount>,
+    pub(super) mount: Option<&'r Mounted>,
     pub(super) action: &'static str,
     pub(super) status: u16,
     pub(super) reason_id: Option<&'static str>,

@@ -6,14 +6,14 @@ use super::accept::Wire;
 use super::clean::Clean;
 use super::record::Record;
 use crate::dialect::{Claim, Destination};
-use crate::house::{Backends, House, Mount};
+use crate::house::{Backends, House, Mounted};
 use crate::identity_token::IdentityToken;
 use crate::refusal::Refusal;
 
 /// A request that knows where it goes.
 pub(crate) struct Routed<'r> {
     pub(super) clean: &'r Clean<'r>,
-    pub(super) mount: &'r Mount,
+    pub(super) mount: &'r Mounted,
     /// The path below the mount: judged by permissions; the same bytes go on.
     pub(super) below: &'r str,
     pub(super) claimed: Claimed<'r>,
@@ -58,7 +58,7 @@ pub(super) fn route<'r>(
 
 fn claim<'r>(
     house: &House,
-    mount: &'r Mount,
+    mount: &'r Mounted,
     clean: &Clean<'_>,
     below: &str,
 ) -> Result<Claimed<'r>, Refusal> {

@@ -21,13 +21,13 @@ fn open(token: &str, key: &SigningKey) -> (Value, Value) {
 
 #[test]
 fn the_header_says_which_key_and_nothing_that_leads_elsewhere() {
-    for algorithm in SigningAlgorithm::ALL {
+    for (algorithm, typ) in SigningAlgorithm::ALL.into_iter().zip([IDENTITY, BEARER]) {
         let key = keys::make(algorithm, Moment::default()).unwrap();
         let pair = Pair::read(&key).unwrap();
-        let token = compact(&beginning(&key), &BTreeMap::from([("a", 1)]), &pair, usize::MAX).unwrap();
+        let token = compact(&beginning(&key, typ), &BTreeMap::from([("a", 1)]), &pair, usize::MAX).unwrap();
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
         let (header, payload) = open(&token, &key);
-        assert_eq!(header, serde_json::json!({ "alg": algorithm.as_str(), "typ": "JWT", "kid": *key.id }));
+        assert_eq!(header, serde_json::json!({ "alg": algorithm.as_str(), "typ": typ, "kid": *key.id }));
         assert_eq!(payload, serde_json::json!({ "a": 1 }));
     }
 }
@@ -45,12 +45,12 @@ fn the_limit_has_two_sides() {
     let pair = Pair::read(&key).unwrap();
     for length in 0..9 {
         let claims = "x".repeat(length);
-        let whole = compact(&beginning(&key), &claims, &pair, usize::MAX).unwrap();
+        let whole = compact(&beginning(&key, IDENTITY), &claims, &pair, usize::MAX).unwrap();
         // The length is an upper bound: base64url without padding saves up to two letters.
-        let exact = beginning(&key).len() + (length + 2).div_ceil(3) * 4 + SIGNATURE_LETTERS;
+        let exact = beginning(&key, IDENTITY).len() + (length + 2).div_ceil(3) * 4 + SIGNATURE_LETTERS;
         assert!((exact - 2..=exact).contains(&whole.len()));
-        assert!(compact(&beginning(&key), &claims, &pair, exact).is_ok());
-        let refused = compact(&beginning(&key), &claims, &pair, exact - 1);
+        assert!(compact(&beginning(&key, IDENTITY), &claims, &pair, exact).is_ok());
+        let refused = compact(&beginning(&key, IDENTITY), &claims, &pair, exact - 1);
         assert_eq!(refused, Err(SignFault::TooLong(exact - 1)));
     }
 }
@@ -65,7 +65,7 @@ proptest! {
     ) {
         let key = key_of_rfc_7515();
         let claims = serde_json::json!({ "name": name, "odd": odd, "roles": roles });
-        let token = compact(&beginning(&key), &claims, &Pair::read(&key).unwrap(), usize::MAX).unwrap();
+        let token = compact(&beginning(&key, IDENTITY), &claims, &Pair::read(&key).unwrap(), usize::MAX).unwrap();
         prop_assert_eq!(open(&token, &key).1, claims);
     }
 }

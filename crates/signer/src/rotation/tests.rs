@@ -88,12 +88,52 @@ fn sweeping_takes_what_is_over_and_nothing_else() {
     assert!(swept(&swept(&ring, until).unwrap(), until).is_none());
 }
 
+fn without(ring: &KeyRing, id: &str) -> Option<KeyRing> {
+    withdrawn(ring, id, || Ok(key(99, START))).unwrap()
+}
+
+#[test]
+fn whatever_is_withdrawn_is_gone_at_once_and_another_does_its_work() {
+    let now = START.plus(PUBLISHED_BEFORE_USE);
+    let ring = rotated(&ring(), key(2, now), rotation(HOUR, false), now).unwrap();
+    assert_eq!(ids(&ring), ["key1", "key2", "key0"]);
+    let current = without(&ring, "key1").unwrap();
+    assert_eq!(ids(&current), ["key2", "key99", "key0"]);
+    assert_eq!(current.retired().next().unwrap().state, ring.retired().next().unwrap().state);
+    assert_eq!(ids(&without(&ring, "key2").unwrap()), ["key1", "key99", "key0"]);
+    // Nobody needs a key in the place of one that signs no more.
+    let retired = withdrawn(&ring, "key0", || Err(SignFault::System)).unwrap().unwrap();
+    assert_eq!(ids(&retired), ["key1", "key2"]);
+    for odd in ["key9", "key", "key11", "KEY1", ""] {
+        assert!(without(&ring, odd).is_none(), "{odd:?}");
+    }
+    let failed = withdrawn(&ring, "key1", || Err(SignFault::System)).unwrap_err();
+    assert_eq!(failed, SignFault::System);
+}
+
+#[test]
+fn a_full_ring_loses_any_of_its_keys() {
+    let mut ring = ring();
+    for number in 2..MAX_SIGNING_KEYS as u64 {
+        ring = rotated(&ring, key(number, START), rotation(HOUR, true), START).unwrap();
+    }
+    for id in ids(&ring) {
+        let left = without(&ring, id).unwrap();
+        assert!(!ids(&left).contains(&id));
+        assert!((MAX_SIGNING_KEYS - 1..=MAX_SIGNING_KEYS).contains(&left.keys().len()));
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),
     Sign(u64),
-    Rotate { forced: bool },
+    Rotate {
+        forced: bool,
+    },
     Sweep,
+    /// The key at this place, or one that is not there.
+    Withdraw(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -102,6 +142,7 @@ fn step() -> impl Strategy<Value = Step> {
         (10..=3_600_u64).prop_map(Step::Sign),
         prop::bool::weighted(0.1).prop_map(|forced| Step::Rotate { forced }),
         Just(Step::Sweep),
+        (0..4_usize).prop_map(Step::Withdraw),
     ]
 }
 
@@ -116,6 +157,7 @@ struct World {
     tokens: Vec<(Box<str>, Moment)>,
     /// Keys that began to sign because somebody insisted.
     forced: Vec<Box<str>>,
+    withdrawn: Vec<Box<str>>,
 }
 
 impl World {
@@ -141,6 +183,20 @@ impl World {
                     self.ring = ring;
                 }
             }
+            Step::Withdraw(place) => {
+                let id = self.ring.keys().get(place).map_or(Box::from("none"), |key| key.id.clone());
+                let fresh = key(self.keys, self.now);
+                let left = withdrawn(&self.ring, &id, || Ok(fresh)).unwrap();
+                assert_eq!(left.is_some(), &*id != "none");
+                if let Some(ring) = left {
+                    // Whoever takes away the one that signs insists that the next one does.
+                    self.forced.push(ring.current().id.clone());
+                    self.tokens.retain(|(signed_with, _)| *signed_with != id);
+                    self.withdrawn.push(id);
+                    self.keys += 1;
+                    self.ring = ring;
+                }
+            }
         }
         for key in self.ring.keys() {
             self.published.entry(key.id.clone()).or_insert(self.now);
@@ -162,6 +218,9 @@ impl World {
             let is_there = self.ring.keys().iter().any(|key| key.id == *id);
             prop_assert!(*expires <= self.now || is_there, "{id} is gone before its tokens");
         }
+        for id in &self.withdrawn {
+            prop_assert!(self.ring.keys().iter().all(|key| key.id != *id), "{id} came back");
+        }
         prop_assert!(self.ring.keys().len() <= MAX_SIGNING_KEYS);
         Ok(())
     }
@@ -173,8 +232,15 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let published = ["key0", "key1"].map(|id| (Box::from(id), START)).into();
-        let mut world =
-            World { ring: ring(), now: START, keys: 2, published, tokens: Vec::new(), forced: Vec::new() };
+        let mut world = World {
+            ring: ring(),
+            now: START,
+            keys: 2,
+            published,
+            tokens: Vec::new(),
+            forced: Vec::new(),
+            withdrawn: Vec::new(),
+        };
         for step in &steps {
             world.take(step);
             world.check()?;

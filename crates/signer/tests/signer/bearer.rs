@@ -25,6 +25,7 @@ async fn a_bearer_token_says_whose_it_is_and_no_two_are_equal() {
         json!({
             "iss": ISSUER,
             "sub": user("alice").id.to_string(),
+            "client_id": user("alice").id.to_string(),
             "aud": ISSUER,
             "iat": now,
             "exp": now + 3_600,

@@ -82,6 +82,15 @@ impl House {
         self.make(vec![Change::PutKeyRing(Box::new(ring.unwrap().unwrap()))]).await;
     }
 
+    /// Withdraws the key that signs.
+    pub(crate) async fn withdraw(&self) {
+        let snapshot = self.snapshot();
+        let ring = snapshot.key_ring().unwrap();
+        let id = &ring.current().id;
+        let left = self.signer.withdrawn(ring, id, SigningAlgorithm::Es256, self.clock.now()).unwrap();
+        self.make(vec![Change::PutKeyRing(Box::new(left.unwrap()))]).await;
+    }
+
     /// Logs in with everybody's password; the session gets this number.
     pub(crate) async fn login(&self, name: &str, number: u64) {
         let request = LoginRequest {

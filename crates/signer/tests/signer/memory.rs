@@ -5,12 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::trust::Authenticated;
-use auth::{Change, Clock, Signatory, SigningAlgorithm};
+use auth::{Change, Clock, Moment, Signatory, SigningAlgorithm};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proptest::prelude::*;
 use serde_json::json;
 use testkit::suites::maker;
 
 use crate::claims::said;
 use crate::house::{House, audience, role, role_name, user};
+
+/// The id of the key that signed it.
+fn key_of(token: &str) -> String {
+    let header = token.split('.').next().unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
 
 fn is_same(one: &Arc<str>, other: &Arc<str>) -> bool {
     Arc::ptr_eq(one, other)
@@ -76,6 +86,47 @@ async fn half_a_life_has_two_sides() {
     let second = house.token_for(&house.by_session(1).await, &audience);
     assert!(!is_same(&first, &second));
     assert_eq!(said(&second)["iat"].as_u64(), said(&first)["iat"].as_u64().map(|iat| iat + 30));
+}
+
+/// The wall clock is set while house time goes on: what is given is good by the wall in any case, with half of its life left, and
+/// signed once as long as nobody sets the clock.
+#[test]
+fn whatever_the_wall_does_a_token_is_good_by_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let house = runtime.block_on(House::new());
+    runtime.block_on(house.login("alice", 1));
+    let known = runtime.block_on(house.by_session(1));
+    let audience = audience("a", 60);
+    // Milliseconds that pass on both clocks, and by which the wall is set.
+    let steps = (0..40_000_u64, prop_oneof![3 => Just(0), 1 => -400_000..400_000_i64]);
+    proptest!(|(steps in proptest::collection::vec(steps, 1..50))| {
+        for (pass, set) in &steps {
+            house.clock.advance(Duration::from_millis(*pass));
+            let wall = house.clock.wall().as_millis().saturating_add_signed(*set);
+            house.clock.set_wall(Moment::from_millis(wall));
+            let token = house.token_for(&known, &audience);
+            let claims = said(&token);
+            let (issued, expires) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+            prop_assert!(issued * 1_000 <= wall, "not yet good: {} > {}", issued, wall);
+            prop_assert!(expires * 1_000 >= wall + 30_000, "half over: {} < {}", expires, wall);
+            let again = house.token_for(&known, &audience);
+            prop_assert!(is_same(&token, &again));
+        }
+    });
+}
+
+#[tokio::test]
+async fn what_a_withdrawn_key_signed_is_signed_anew() {
+    let house = House::new().await;
+    house.login("alice", 1).await;
+    let first = house.token(&house.by_session(1).await);
+    let keys = house.signer.key_set(&house.snapshot());
+    house.withdraw().await;
+    let second = house.token(&house.by_session(1).await);
+    assert_ne!(key_of(&first), key_of(&second));
+    let left = house.signer.key_set(&house.snapshot());
+    assert!(keys.contains(&key_of(&first)) && !left.contains(&key_of(&first)), "{left}");
+    assert!(left.contains(&key_of(&second)), "{left}");
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ for line in sys.stdin:
         key = keys[jwt.get_unverified_header(task["token"])["kid"]]
         claims = jwt.decode(task["token"], key, algorithms=[key.algorithm_name], audience=task["audience"],
                             issuer=task["issuer"], options={"require": ["exp", "iat", "sub"]})
+        kind = jwt.get_unverified_header(task["token"])["typ"]
+        if kind != task.get("kind", kind):
+            raise KeyError(kind)
         print(json.dumps({"claims": claims}))
     except (jwt.PyJWTError, KeyError) as error:
         print(json.dumps({"refused": type(error).__name__}))
@@ -110,6 +113,8 @@ async fn pyjwt_refuses_what_is_not_for_it() {
     let token = house.token_for(&known, &audience("https://search.internal", 60));
     let keys = keys_of(&house);
     let other_keys = keys_of(&House::new().await);
+    house.withdraw().await;
+    let without_it = keys_of(&house);
     house.clock.set_wall(house.clock.wall().minus(Duration::from_secs(120)));
     let expired = house.token_for(&known, &audience("https://search.internal", 61));
     let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -121,18 +126,26 @@ async fn pyjwt_refuses_what_is_not_for_it() {
         unique: [1; 16],
     };
     let bearer = house.signer.bearer_token(&house.snapshot(), &claims, house.clock.now()).unwrap();
-    let mut for_itself = task(bearer.expose(), &keys);
+    let mut for_itself = task(bearer.expose(), &without_it);
     for_itself["audience"] = json!(ISSUER);
+    // A gateway and a backend of one name: told apart by whoever asks for the kind.
+    let mut as_identity = for_itself.clone();
+    as_identity["kind"] = json!("JWT");
+    let mut as_bearer = for_itself.clone();
+    as_bearer["kind"] = json!("at+jwt");
     let mut elsewhere = task(&token, &keys);
     elsewhere["issuer"] = json!("https://evil.example.com");
     let tasks = [
         (task(&token, &keys), None),
         (for_itself, None),
-        (task(bearer.expose(), &keys), Some("InvalidAudienceError")),
+        (as_bearer, None),
+        (as_identity, Some("KeyError")),
+        (task(bearer.expose(), &without_it), Some("InvalidAudienceError")),
         (elsewhere, Some("InvalidIssuerError")),
-        (task(&expired, &keys), Some("ExpiredSignatureError")),
+        (task(&expired, &without_it), Some("ExpiredSignatureError")),
         (task(&changed, &keys), Some("InvalidSignatureError")),
         (task(&token, &other_keys), Some("KeyError")),
+        (task(&token, &without_it), Some("KeyError")),
     ];
     let answers = verify(&tasks.clone().map(|(task, _)| task));
     for ((task, refusal), answer) in tasks.iter().zip(&answers) {

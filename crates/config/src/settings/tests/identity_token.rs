@@ -90,6 +90,30 @@ fn what_is_wrong_is_told() {
 }
 
 #[test]
+fn a_backend_is_not_called_what_the_issuer_is() {
+    let token = |audience: &str| format!("identity_token = {{ audience = \"{audience}\" }}\n");
+    let route = |audience: &str| format!("[[mount.route]]\npath = \"/a\"\n{}", token(audience));
+    let issuer = "issuer = \"https://gateway.internal\"\n";
+    for (text, key) in [
+        (format!("{MOUNT}{}", token("doorward")), "mount[0].identity_token.audience"),
+        (format!("{issuer}{MOUNT}{}", token("https://gateway.internal")), "mount[0].identity_token.audience"),
+        (
+            format!("{issuer}{MOUNT}{}{}", token("a"), route("https://gateway.internal")),
+            "mount[0].route[0].identity_token.audience",
+        ),
+    ] {
+        let told = shown(&text);
+        assert!(told.contains(&format!("{key}: \"")) && told.contains("`issuer`"), "{text}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    // Verifiers compare names byte for byte.
+    for other in ["doorward", "https://gateway.internal/", "https://GATEWAY.internal"] {
+        good(&format!("{issuer}{MOUNT}{}{}", token(other), route(other)));
+    }
+    good(&format!("{MOUNT}{}", token("https://gateway.internal")));
+}
+
+#[test]
 fn names_have_limits_on_both_sides() {
     let is_read = |text: String| parse(&text).is_ok();
     let issuer = |length: usize| is_read(format!("issuer = \"{}\"\n{MOUNT}", "i".repeat(length)));

@@ -246,6 +246,53 @@ fn after_response_is_what_persistent_auth_did_in_3_1() {
     assert_unauthorized(&two, "dead");
 }
 
+/// What the session lets through without the preference, a page of another site could have sent: it makes no changes.
+#[test]
+fn case_26_a_page_of_another_site_gets_no_last_request() {
+    let engine = Engine::with("end_session = \"after-response\"", "");
+    let cookie = format!("JSESSIONID={}", engine.log_in("ada"));
+    let shown = login("bob");
+    engine.reached();
+    let (cross, foreign) = (("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.test"));
+    let cases: [&[(&str, &str)]; 5] = [
+        &[cross],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[foreign],
+        &[("Origin", "null")],
+        &[cross, ("Authorization", &shown)],
+    ];
+    for more in cases {
+        let mut headers = vec![("Cookie", cookie.as_str())];
+        headers.extend_from_slice(more);
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            let answer = engine.ask(method, "/vms", &headers);
+            assert_eq!(answer.status, 403, "{method} {more:?}: {}", answer.body_text());
+            assert_eq!(answer.header_values("set-cookie"), Vec::<&str>::new(), "{method} {more:?}");
+        }
+    }
+    assert!(engine.reached().is_empty());
+    assert_eq!(engine.sessions().len(), 1, "and the session lives on");
+    // By the preference, which no form can send, and without the session.
+    assert_eq!(engine.ask("POST", "/vms", &[PERSISTENT, cross, ("Cookie", &cookie)]).status, 200);
+    assert_eq!(engine.ask("POST", "/vms", &[cross, ("Authorization", &shown)]).status, 200);
+    // Reading is no change, and scripts say nothing of a site.
+    let of_this_site = format!("http://{}", engine.address());
+    let allowed: [(&str, &[(&str, &str)]); 5] = [
+        ("GET", &[cross]),
+        ("HEAD", &[foreign]),
+        ("POST", &[]),
+        ("POST", &[("Sec-Fetch-Site", "same-origin")]),
+        ("DELETE", &[("Origin", &of_this_site)]),
+    ];
+    for (method, more) in allowed {
+        let cookie = format!("JSESSIONID={}", engine.log_in("ada"));
+        let host = engine.address().to_string();
+        let mut headers = vec![("Host", host.as_str()), ("Cookie", cookie.as_str())];
+        headers.extend_from_slice(more);
+        assert_eq!(engine.ask(method, "/vms", &headers).status, 200, "{method} {more:?}");
+    }
+}
+
 #[test]
 fn contract_csrf_protection_asks_for_the_id_twice() {
     let engine = Engine::with("csrf_protection = true", "");
@@ -344,4 +391,26 @@ fn a_key_begins_no_session() {
     assert_eq!((answer.status, user.as_deref(), id_of(&answer)), (200, Some("admin"), None));
     assert_eq!(answer.header("preference-applied"), None);
     assert_eq!(case.live(), 1);
+}
+
+/// Every Java server of a host has a cookie of this name; those at `/` come along.
+#[test]
+fn asvs_43_the_one_jsessionid_that_could_be_ours_counts() {
+    let Case { engine, id, .. } = &Case::new();
+    let of_another = "6E3A0F2B7C9D4E5F8A1B2C3D4E5F6A7B.node1";
+    for jar in [
+        format!("JSESSIONID={of_another}; JSESSIONID={id}"),
+        format!("JSESSIONID={id}; JSESSIONID={of_another}; JSESSIONID={id}"),
+        format!("JSESSIONID=x; JSESSIONID={of_another}; JSESSIONID={id}"),
+    ] {
+        assert_eq!(engine.get(&[PERSISTENT, ("Cookie", &jar)]).status, 200, "{jar}");
+    }
+    let other = engine.log_in("bob");
+    for jar in [
+        format!("JSESSIONID={other}; JSESSIONID={id}"),
+        format!("JSESSIONID={of_another}; JSESSIONID={other}; JSESSIONID={id}"),
+        format!("JSESSIONID={of_another}; JSESSIONID=x"),
+    ] {
+        assert_eq!(engine.get(&[PERSISTENT, ("Cookie", &jar)]).status, 400, "{jar}");
+    }
 }

@@ -83,6 +83,31 @@ fn contract_what_is_refused_is_said_with_a_400() {
 }
 
 #[test]
+fn row_109_who_shows_no_password_is_told_of() {
+    let engine = Engine::new();
+    for password in ["", " ", "\u{a0}"] {
+        let answer = engine.sso("sso/oauth/token", &form("ada", password));
+        assert_eq!((answer.status, &told(&answer)["error_code"]), (400, &json!("access_denied")));
+    }
+    let (_, lines) = engine.admin("GET", "/audit?event=login_failed&limit=10", "");
+    let names = lines.as_array().unwrap().iter().map(|line| line["fields"]["user.name"].as_str());
+    assert_eq!(names.collect::<Vec<_>>(), [Some("ada"); 3], "{lines}");
+}
+
+#[test]
+fn rfc_7009_a_key_is_not_given_back_as_a_token() {
+    let engine = Engine::new();
+    let (status, made) = engine.admin("POST", "/api-keys", "{\"name\":\"ci\"}");
+    assert_eq!(status, 201, "{made}");
+    let key = made["key"].as_str().unwrap();
+    for path in ["sso/oauth/revoke", "services/sso-logout"] {
+        let answer = engine.sso(path, &format!("token={key}"));
+        assert_eq!((answer.status, &told(&answer)["error_code"]), (400, &json!("unsupported_token_type")));
+    }
+    assert_eq!(engine.get(&[("Authorization", &format!("Bearer {key}"))]).status, 200);
+}
+
+#[test]
 fn the_endpoints_take_a_form_by_post_and_nothing_else() {
     let engine = Engine::new();
     let path = "/ovirt-engine/sso/oauth/token";

@@ -125,3 +125,30 @@ fn each_mount_speaks_its_own_dialect_at_once() {
     assert_eq!((seen.header("x-forwarded-user"), seen.header("fusion-user-name")), (Some("ada"), None));
     assert!(!seen.head_text().contains("root"));
 }
+
+/// Whoever is told of `/ovirt-engine/api` looks for tokens beside it, and they count there, also where `/api` is another such mount
+/// and stands before it.
+#[test]
+fn tokens_count_below_the_mount_that_they_are_beside() {
+    let backend = Recorder::start();
+    backend.script(|request| xml(&request.method, &request.target));
+    let mount = |path: &str, dialect: &str| {
+        format!("[[mount]]\npath = \"{path}\"\ndialect = \"{dialect}\"\nupstream = \"{}\"\n", backend.url())
+    };
+    let settings = [mount("/api", "ovirt"), mount(API, "ovirt"), mount("/admin", "fusion")].concat();
+    let gateway =
+        Doorward::new(BINARY).environment("DOORWARD_ADMIN_PASSWORD", PASSWORD).settings(&settings).start();
+    let shown = basic("admin", PASSWORD);
+    let body = serde_json::json!({ "username": "ada", "password": LONG, "roleNames": ["admin"] }).to_string();
+    let made = ask(gateway.address(), "POST", "/admin/users", &[("Authorization", &shown)], &body);
+    assert_eq!(made.status, 201);
+    let form_type = ("Content-Type", "application/x-www-form-urlencoded");
+    let given =
+        ask(gateway.address(), "POST", "/ovirt-engine/sso/oauth/token", &[form_type], &form("ada", LONG));
+    let given: serde_json::Value = serde_json::from_slice(&given.body).unwrap();
+    let bearer = format!("Bearer {}", given["access_token"].as_str().unwrap());
+    for (path, status) in [(API, 200), ("/api", 401)] {
+        let answer = ask(gateway.address(), "GET", &format!("{path}/vms"), &[("Authorization", &bearer)], "");
+        assert_eq!(answer.status, status, "{path}");
+    }
+}

@@ -140,7 +140,7 @@ fn asvs_44_what_we_did_not_give_out_is_no_token() {
 
 #[test]
 fn an_identity_token_is_no_credential() {
-    let (backend, gateway) = house("identity_token = { audience = \"doorward\" }");
+    let (backend, gateway) = house("identity_token = { audience = \"https://search.internal\" }");
     let address = gateway.address();
     let token = token(address, "admin", PASSWORD);
     assert_eq!(with_token(address, "GET", "/api/x", &token).status, 200);
