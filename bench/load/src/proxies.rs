@@ -123,8 +123,8 @@ pub(crate) fn start_doorward_with(
     data: Option<&Path>,
     settings: &str,
 ) -> Outcome<Proxy> {
-    let folder = Folder::new(if log { "doorward-log" } else { "doorward" })?;
     let address = free_address()?;
+    let folder = Folder::new(&format!("doorward-{}", address.port()))?;
     let own_data = folder.path().join("data");
     let settings = settings
         .replace("@LISTEN@", &address.to_string())
