@@ -17,7 +17,7 @@ use crate::store::{DirectoryStore, StoreError};
 use crate::trust::{Authenticated, Caller};
 use crate::witness::{Event, Somebody, Witness};
 use crate::words::clock::{Clock, Moment};
-use crate::words::credential::{Asserted, AuthMethod, BearerText, Evidence, Password};
+use crate::words::credential::{Asserted, BearerText, Evidence, Password};
 use crate::words::names::{Scope, Username};
 use crate::words::session::EndReason;
 use crate::words::token::{KeyText, SessionToken, TokenHash};
@@ -299,7 +299,7 @@ impl Kernel {
         let password = Password::presented(password).ok_or(Reason::WrongPassword)?;
         let realm = RealmChoice::Named(Box::from(account.user.realm.as_str()));
         let evidence = Evidence::Password { username: account.user.username.clone(), password };
-        self.prove(&realm, &evidence, client, AuthMethod::Password).await.map(|_| ())
+        self.prove(&realm, &evidence, client, false).await.map(|_| ())
     }
 
     /// Ends the session of this token, if there is one here. Its end is on disk when this resolves.
@@ -353,7 +353,7 @@ impl Kernel {
         };
         let ended = self.parts.sessions.end(sessions, reason, tell).await;
         // After their parents: whoever is begun with one of these now finds it ended. Also where that could not be written.
-        let children = self.parts.sessions.children_of(sessions);
+        let children = self.parts.sessions.children_of(sessions).await;
         let children = self.parts.sessions.end(&children, reason, tell).await;
         Ok(ended.map_err(failed)? + children.map_err(failed)?)
     }

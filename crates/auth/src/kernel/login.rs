@@ -132,7 +132,7 @@ impl Kernel {
     ) -> Result<LoggedIn, Reason> {
         let client = request.origin.address;
         let evidence = Evidence::Password { username: request.username, password: request.password };
-        let proven = self.prove(&request.realm, &evidence, client, AuthMethod::Password).await?;
+        let proven = self.prove(&request.realm, &evidence, client, false).await?;
         let begun = async {
             if let Some(app) = request.app.as_ref().filter(|_| request.app_must_exist) {
                 self.parts.directory.present().app(app.as_str()).ok_or(Reason::UnknownApp)?;

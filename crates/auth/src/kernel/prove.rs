@@ -85,7 +85,7 @@ impl Kernel {
             Some(proven) => proven,
             None => {
                 let evidence = Evidence::Password { username, password };
-                let proven = self.prove(&realm, &evidence, client, AuthMethod::Basic).await?;
+                let proven = self.prove(&realm, &evidence, client, !may_begin).await?;
                 if let Evidence::Password { username, password } = &evidence {
                     let realm = proven.realm.name.as_str();
                     self.parts.remembered.remember(realm, username, password, &proven, now);
@@ -110,18 +110,19 @@ impl Kernel {
         }
     }
 
-    /// Shows evidence to the realms, under the throttle; a refusal is told to the witness.
+    /// Shows evidence to the realms, under the throttle; a refusal is told to the witness. `may_recall`: for who had to wait, what
+    /// was found out meanwhile will do.
     pub(super) async fn prove(
         &self,
         choice: &RealmChoice,
         evidence: &Evidence,
         client: IpAddr,
-        method: AuthMethod,
+        may_recall: bool,
     ) -> Result<Proven, Reason> {
         let Evidence::Password { username, password } = evidence else {
             return Err(Reason::MalformedCredentials("no password"));
         };
-        let asked = Asked { evidence, username, password, client, method };
+        let asked = Asked { evidence, username, password, client, may_recall };
         let proven = self.ask(choice, &asked).await;
         proven.map_err(|Refused { realm, reason }| self.refused(&realm, username, client, reason))
     }
@@ -178,7 +179,7 @@ impl Kernel {
     /// Shows evidence to one realm, under the throttle. Failures are on disk before the client hears of them. That a realm
     /// does not know somebody is a failure only where nobody else is asked.
     async fn look(&self, realm: &str, asked: &Asked<'_>, is_last: bool) -> Result<Proven, Miss> {
-        let Asked { evidence, username, password, client, method } = *asked;
+        let Asked { evidence, username, password, client, may_recall } = *asked;
         let ticket = self
             .parts
             .throttle
@@ -186,7 +187,7 @@ impl Kernel {
             .await
             .map_err(|retry_after| Miss::Decided(Reason::TooManyAttempts { retry_after }))?;
         // The same Basic credential in many requests at once: those who waited need no look of their own.
-        if method == AuthMethod::Basic
+        if may_recall
             && ticket.waited()
             && let Some(proven) = self.recall(realm, username, password)
         {
@@ -414,7 +415,7 @@ struct Asked<'a> {
     username: &'a Username,
     password: &'a Password,
     client: IpAddr,
-    method: AuthMethod,
+    may_recall: bool,
 }
 
 /// A realm that vouches, as it was when it was asked.

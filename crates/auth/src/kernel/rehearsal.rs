@@ -30,11 +30,17 @@ impl Kernel {
         let Some(rehearsal) = state.realm.rehearsal() else { return Ok(None) };
         let busy = |_| Reason::RealmUnavailable(Cow::Borrowed("too many logins are rehearsed at once"));
         let _place = self.rehearsals.try_acquire().map_err(busy)?;
-        let Some(password) = password else { return Ok(Some(play(rehearsal, username, None).await)) };
+        let Some(password) = password else {
+            return Ok(Some(play(rehearsal, username, None).await.unwrap_or_else(no_end)));
+        };
         let realm = state.record.name.as_str();
         let ticket = self.parts.throttle.admit(realm, username, client).await;
         let ticket = ticket.map_err(|retry_after| Reason::TooManyAttempts { retry_after })?;
-        let steps = play(rehearsal, username, Some(password)).await;
+        let Some(steps) = play(rehearsal, username, Some(password)).await else {
+            // Nobody judged the password.
+            self.write_attempts(ticket.settle(&Outcome::Void)).await?;
+            return Ok(Some(no_end()));
+        };
         let is_to_blame = stopped_at(&steps).is_some() && !stops_without(rehearsal, username, &steps).await;
         let outcome = if is_to_blame { Outcome::Failure } else { Outcome::Void };
         self.write_attempts(ticket.settle(&outcome)).await?;
@@ -42,17 +48,19 @@ impl Kernel {
     }
 }
 
-/// Plays it through, for as long as it may take.
+/// Plays it through; `None` where it takes longer than it may.
 async fn play(
     rehearsal: &dyn Rehearsal,
     username: &Username,
     password: Option<&Password>,
-) -> Vec<RehearsedStep> {
-    let played = tokio::time::timeout(MAX_REHEARSAL, rehearsal.play(username, password)).await;
-    played.unwrap_or_else(|_| {
-        let (what, said) = ("play the login through".to_owned(), "it came to no end in time".to_owned());
-        vec![RehearsedStep { what, took: MAX_REHEARSAL, is_good: false, said }]
-    })
+) -> Option<Vec<RehearsedStep>> {
+    tokio::time::timeout(MAX_REHEARSAL, rehearsal.play(username, password)).await.ok()
+}
+
+/// What is told of a rehearsal that came to no end.
+fn no_end() -> Vec<RehearsedStep> {
+    let (what, said) = ("play the login through".to_owned(), "it came to no end in time".to_owned());
+    vec![RehearsedStep { what, took: MAX_REHEARSAL, is_good: false, said }]
 }
 
 /// What could not be done, where a rehearsal did not come to its end.
@@ -64,5 +72,5 @@ fn stopped_at(steps: &[RehearsedStep]) -> Option<&str> {
 /// that is down, and no service account that is refused, counts as an attempt.
 async fn stops_without(rehearsal: &dyn Rehearsal, username: &Username, steps: &[RehearsedStep]) -> bool {
     let without = play(rehearsal, username, None).await;
-    stopped_at(&without) == stopped_at(steps)
+    without.is_none_or(|without| stopped_at(&without) == stopped_at(steps))
 }

@@ -9,7 +9,9 @@ use auth::{
     SessionLimits, SessionToken,
 };
 
-use crate::house::{HERE, House, IDLE, MAXIMUM, PASSWORD, ip, request, scope, with_password, with_session};
+use crate::house::{
+    ATTEMPTS, HERE, House, IDLE, MAXIMUM, PASSWORD, ip, request, scope, with_password, with_session,
+};
 
 fn form(random: &[u8; 32]) -> Option<SessionToken> {
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -169,6 +171,39 @@ async fn a_password_that_is_only_remembered_begins_nothing() {
         assert_eq!(refused.err(), Some(Reason::WrongPassword));
     }
     assert_eq!(house.store.session_count(), 0);
+}
+
+/// Whoever had to wait for his look is told what was found out meanwhile; not where a session may begin.
+#[tokio::test]
+async fn a_password_that_is_only_remembered_begins_nothing_after_a_wait_either() {
+    let house = Arc::new(House::new().await);
+    house.basic("bob", PASSWORD).await.ok().unwrap();
+    house.realm.put("bob", "another", true);
+    house.realm.hold();
+    let ask = |presented: Presented| {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move {
+            house.kernel.authenticate(presented, &scope(), ip(HERE), true).await.map(|_| ())
+        })
+    };
+    let begin = |password| {
+        let course = Course::Begin(opening(MAXIMUM));
+        ask(Presented { course, ..with_password("bob", password) })
+    };
+    // As many as may be looked at once, and one more, who waits for one of them to be right.
+    let looked: Vec<_> = (0..ATTEMPTS).map(|_| begin("another")).collect();
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    let waits = begin(PASSWORD);
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    house.realm.release();
+    for one in looked {
+        assert_eq!(one.await.unwrap(), Ok(()));
+    }
+    assert_eq!(waits.await.unwrap(), Err(Reason::WrongPassword));
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub struct TokensParts {
 /// The dialect of `/oauth2`, and of what is there of it below `/.doorward`.
 pub struct Tokens {
     fusion: Fusion,
+    /// Whether sessions count here by their cookie: where browsers send it.
+    has_cookies: bool,
     /// Those that there are here.
     endpoints: HashMap<TokenOperation, Arc<dyn Destination>>,
 }
@@ -47,16 +49,16 @@ impl Tokens {
     #[must_use]
     pub fn new(parts: TokensParts) -> Self {
         let has_logins = parts.fusion.own.has("session");
-        Self::with(parts, |operation| has_logins || operation != TokenOperation::Give)
+        Self::with(parts, true, |operation| has_logins || operation != TokenOperation::Give)
     }
 
-    /// The dialect of [`KEYS_PATH`](Self::KEYS_PATH).
+    /// The dialect of [`KEYS_PATH`](Self::KEYS_PATH). The mount's cookies do not come here, and one that comes all the same is another's.
     #[must_use]
     pub fn of_keys(parts: TokensParts) -> Self {
-        Self::with(parts, TokenOperation::is_of_keys)
+        Self::with(parts, false, TokenOperation::is_of_keys)
     }
 
-    fn with(parts: TokensParts, has: impl Fn(TokenOperation) -> bool) -> Self {
+    fn with(parts: TokensParts, has_cookies: bool, has: impl Fn(TokenOperation) -> bool) -> Self {
         let (fusion, algorithm) = (Fusion::new(parts.fusion), parts.algorithm);
         let parts = fusion.parts();
         let operations = PLACES.iter().flat_map(|place| place.operations).map(|(_, operation)| *operation);
@@ -65,7 +67,7 @@ impl Tokens {
             (operation, Arc::new(endpoint) as Arc<dyn Destination>)
         });
         let endpoints = made.collect();
-        Self { fusion, endpoints }
+        Self { fusion, has_cookies, endpoints }
     }
 
     /// Every endpoint of tokens and keys; their paths are whole, without the first slash.
@@ -107,7 +109,8 @@ impl Dialect for Tokens {
     }
 
     fn present(&self, request: &Clean<'_>) -> Result<Presented, Refusal> {
-        self.fusion.present(request)
+        let presented = self.fusion.present(request)?;
+        Ok(if self.has_cookies { presented } else { Presented { session: None, ..presented } })
     }
 
     fn credential_parameters(&self) -> &'static [&'static str] {
@@ -133,7 +136,7 @@ impl Dialect for Tokens {
     }
 
     fn session_cookie(&self) -> &str {
-        self.fusion.session_cookie()
+        if self.has_cookies { self.fusion.session_cookie() } else { "" }
     }
 
     fn identify(&self, _: &Authenticated, _: &mut dyn FnMut(&str, &str)) {}

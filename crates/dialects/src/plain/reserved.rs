@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::endpoints::{Endpoint, Operation};
 use super::mount::{PlainParts, says};
-use super::{credentials, problems};
+use super::{cookie, credentials, problems};
 use crate::fusion::{Fusion, FusionParts, OwnEndpoints};
 
 /// The path of the session's endpoint, below ours.
@@ -181,6 +181,11 @@ impl Dialect for Reserved {
 
     fn session_cookie(&self) -> &str {
         ""
+    }
+
+    /// Also where no mount has sessions here any more: browsers keep their cookies, and one day there may be one again.
+    fn cookies_of_the_host(&self) -> &'static [&'static str] {
+        cookie::NAMES
     }
 
     fn identify(&self, _: &Authenticated, _: &mut dyn FnMut(&str, &str)) {}

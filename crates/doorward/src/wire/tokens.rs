@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::Services;
 use auth::path::below_mount;
-use auth::{Scope, SessionLimits};
+use auth::{RealmName, Scope, SessionLimits};
 use config::{Dialect as Spoken, Settings};
 use dialects::{
     CookieSettings, FusionParts, KeySet, OwnEndpoints, SameSite, SecureWhen, Tokens, TokensParts,
@@ -86,7 +86,6 @@ fn of_keys(
 }
 
 fn parts_without_sessions(settings: &Settings, services: &Services, scope: &Scope) -> FusionParts {
-    let first = settings.mounts.first();
     FusionParts {
         services: services.clone(),
         cookie: CookieSettings {
@@ -99,13 +98,20 @@ fn parts_without_sessions(settings: &Settings, services: &Services, scope: &Scop
         limits: SessionLimits { idle_timeout: Duration::ZERO, max_lifetime: Duration::ZERO },
         cap: None,
         no_refresh_query: None,
-        realms: first.map(|mount| mount.realms.clone()).unwrap_or_default().into(),
+        realms: realms_of_keys(&settings.mounts).into(),
         attribute_fields: Vec::new(),
         own: OwnEndpoints(Vec::new()),
         basic_challenge: true,
         setup_token: None,
         foreknown: Arc::new(|_, _| None),
     }
+}
+
+/// Which realms are asked who administers keys, where no `fusion` mount says so: those that are asked who administers users at
+/// `/.doorward/`, where somebody does.
+fn realms_of_keys(all: &[config::Mount]) -> Vec<RealmName> {
+    let plain = all.iter().find(|mount| matches!(mount.dialect, Spoken::Plain));
+    plain.or(all.first()).map(|mount| mount.realms.clone()).unwrap_or_default()
 }
 
 /// Their paths. Where the settings mount something there themselves, that counts; a mount that takes everything is no such mount.
@@ -135,12 +141,28 @@ fn is_signed_for(mount: &config::Mount) -> bool {
 mod tests {
     use super::*;
 
-    fn paths_of(mounts: &[(&str, &str)]) -> Vec<&'static str> {
+    fn mounts_of(mounts: &[(&str, &str)]) -> Vec<config::Mount> {
         let text = |(path, more): &(&str, &str)| {
             format!("[[mount]]\npath = {path:?}\nupstream = \"http://127.0.0.1:1\"\n{more}\n")
         };
-        let text: String = mounts.iter().map(text).collect();
-        paths(&Settings::parse("test.toml", &text, &config::System).unwrap().mounts)
+        let realm = "[[realm]]\nname = \"corp\"\ntype = \"native\"\n";
+        let text: String = mounts.iter().map(text).chain([realm.to_owned()]).collect();
+        Settings::parse("test.toml", &text, &config::System).unwrap().mounts
+    }
+
+    fn paths_of(mounts: &[(&str, &str)]) -> Vec<&'static str> {
+        paths(&mounts_of(mounts))
+    }
+
+    #[test]
+    fn keys_are_administered_by_those_who_administer_users() {
+        let of = |mounts: &[(&str, &str)]| {
+            let realms = realms_of_keys(&mounts_of(mounts));
+            realms.iter().map(|realm| realm.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let (ovirt, plain) = ("dialect = \"ovirt\"", "dialect = \"plain\"\nrealms = [\"corp\", \"native\"]");
+        assert_eq!(of(&[("/a", ovirt)]), "native");
+        assert_eq!(of(&[("/a", ovirt), ("/b", plain)]), "corp native");
     }
 
     #[test]

@@ -232,6 +232,9 @@ async fn a_play_without_an_end_is_ended() {
         let almost = MAX_REHEARSAL - Duration::from_millis(1);
         assert!(tokio::time::timeout(almost, &mut play).await.is_err(), "it may take so long");
         assert_eq!(said(play.await), "(\"play the login through\", false)");
+        // Nobody judged the password, so nobody has to find out whether it is to blame.
+        let plays = if password.is_some() { 2 } else { 1 };
+        assert_eq!(stage.plays.load(Ordering::Relaxed), plays);
     }
     // That no server answers is no wrong password.
     for _ in 0..20 {

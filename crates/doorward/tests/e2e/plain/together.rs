@@ -93,3 +93,24 @@ fn asvs_16_no_backend_sees_a_key_of_the_query() {
         backend.forget();
     }
 }
+
+#[test]
+fn case_31_only_cookies_that_some_mount_has_are_kept_from_backends() {
+    let backend = Recorder::start();
+    backend.script(|_| {
+        let headers = [("Set-Cookie", "id=own; Path=/"), ("Set-Cookie", "doorward=planted; Path=/")];
+        Reply::answer("200 OK", &headers, "")
+    });
+    let open = "[[mount.route]]\npath = \"/**\"\npublic = true\n";
+    let url = backend.url();
+    let fusion = format!("[[mount]]\npath = \"/api\"\nupstream = \"{url}\"\n{open}");
+    // A dialect that no mount speaks has no cookies; that of the host is kept where it was once given out, and might be again.
+    for (mounts, target, passed) in [
+        (format!("{}{open}", mount(&backend, "/")), "/x", vec!["id=own; Path=/"]),
+        (fusion, "/api/x", vec![]),
+    ] {
+        let gateway = start(&mounts);
+        let answer = ask(gateway.address(), "GET", target, &[], "");
+        assert_eq!((answer.status, answer.header_values("set-cookie")), (200, passed), "{target}");
+    }
+}
