@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use auth::Reason;
 use auth::directory::Account;
+use auth::trust::Authenticated;
 use gateway::{Answer, Refusal};
 
 /// What a token is that is not taken back where others are (RFC 7009 section 2.2.1).
@@ -29,6 +30,32 @@ pub(crate) fn how_to_go_on(answer: Answer, refusal: &Refusal, challenge: impl Fn
 /// Whole seconds, rounded up, at least one.
 pub(crate) fn seconds(wait: Duration) -> String {
     wait.as_millis().div_ceil(1_000).max(1).to_string()
+}
+
+/// The fields in which backends without a history of their own are told who it is: his name, his id, his realm.
+pub(crate) const FORWARDED_NAMES: [&str; 3] =
+    ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
+
+/// Tells a backend in [`FORWARDED_NAMES`] who it is, and what his realm says of him.
+pub(crate) fn forwarded(
+    known: &Authenticated,
+    fields: &[(Box<str>, Box<str>)],
+    field: &mut dyn FnMut(&str, &str),
+) {
+    let account = known.account();
+    let [user, id, realm] = FORWARDED_NAMES;
+    field(user, account.user.username.shown());
+    field(id, &account.id_text);
+    field(realm, account.user.realm.as_str());
+    attributes(account, fields, field);
+}
+
+/// Every field in which a backend is told who it is: the dialect's own, and the mount's for what realms say.
+pub(crate) fn identity_names<'n>(
+    own: impl IntoIterator<Item = &'n str>,
+    fields: &'n [(Box<str>, Box<str>)],
+) -> Vec<&'n str> {
+    own.into_iter().chain(fields.iter().map(|(_, name)| &**name)).collect()
 }
 
 /// Tells a backend what a user's realm says of him, in the fields that the mount has for it: the attribute's name, the field's.

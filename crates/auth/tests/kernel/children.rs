@@ -4,30 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::trust::Authenticated;
-use auth::{
-    BearerText, Course, EndReason, LoginRequest, Opening, Origin, Presented, Reason, SessionId,
-    SessionLimits, SessionToken,
-};
+use auth::{BearerText, Course, EndReason, LoginRequest, Presented, Reason, SessionId, SessionToken};
 
+use crate::courses::opening_for;
 use crate::house::{
     ATTEMPTS, HERE, House, IDLE, MAXIMUM, PASSWORD, ip, request, scope, with_password, with_session,
 };
-
-fn form(random: &[u8; 32]) -> Option<SessionToken> {
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    SessionToken::from_text(&text)
-}
-
-fn opening(max_lifetime: Duration) -> Box<Opening> {
-    Box::new(Opening {
-        form,
-        app: None,
-        limits: SessionLimits { idle_timeout: IDLE, max_lifetime },
-        cap: None,
-        origin: Origin::new(ip(HERE), None),
-        is_guarded: false,
-    })
-}
 
 fn bearer() -> BearerText {
     BearerText::new("a token".to_owned())
@@ -51,7 +33,7 @@ impl House {
 
     /// Begins a session with the bearer token; its token.
     async fn begin(&self, max_lifetime: Duration) -> Result<String, Reason> {
-        let presented = with_bearer(Course::Begin(opening(max_lifetime)));
+        let presented = with_bearer(Course::Begin(opening_for(max_lifetime)));
         let admitted = self.kernel.authenticate(presented, &scope(), ip(HERE), true).await?;
         Ok(admitted.begun.unwrap().expose().to_owned())
     }
@@ -165,7 +147,7 @@ async fn a_password_that_is_only_remembered_begins_nothing() {
     // Changed where the realm has it: nobody here could know.
     house.realm.put("bob", "another", true);
     assert!(house.basic("bob", PASSWORD).await.is_ok(), "remembered for a while");
-    for course in [Course::Begin(opening(MAXIMUM)), Course::Renew(opening(MAXIMUM))] {
+    for course in [Course::Begin(opening_for(MAXIMUM)), Course::Renew(opening_for(MAXIMUM))] {
         let presented = Presented { course, ..with_password("bob", PASSWORD) };
         let refused = house.kernel.authenticate(presented, &scope(), ip(HERE), true).await;
         assert_eq!(refused.err(), Some(Reason::WrongPassword));
@@ -187,7 +169,7 @@ async fn a_password_that_is_only_remembered_begins_nothing_after_a_wait_either()
         })
     };
     let begin = |password| {
-        let course = Course::Begin(opening(MAXIMUM));
+        let course = Course::Begin(opening_for(MAXIMUM));
         ask(Presented { course, ..with_password("bob", password) })
     };
     // As many as may be looked at once, and one more, who waits for one of them to be right.
@@ -210,7 +192,7 @@ async fn a_password_that_is_only_remembered_begins_nothing_after_a_wait_either()
 async fn contract_row_3_who_shows_nothing_else_keeps_his_session() {
     let house = House::new().await;
     house.login("alice", 1).await;
-    let renew = Presented { course: Course::Renew(opening(MAXIMUM)), ..with_session(1) };
+    let renew = Presented { course: Course::Renew(opening_for(MAXIMUM)), ..with_session(1) };
     let admitted = house.kernel.authenticate(renew, &scope(), ip(HERE), true).await.ok().unwrap();
     assert!(!admitted.ended && admitted.begun.is_none());
     assert!(house.ask(with_session(1)).await.is_ok());

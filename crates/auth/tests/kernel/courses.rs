@@ -1,5 +1,7 @@
 //! What becomes of a session that an ordinary request shows, and of those that one begins (`kernel/course.rs`).
 
+use std::time::Duration;
+
 use auth::{
     AtCap, BearerText, Course, EndReason, Opening, Origin, Presented, Reason, Scope, SessionCap, SessionToken,
 };
@@ -15,10 +17,15 @@ fn form(random: &[u8; 32]) -> Option<SessionToken> {
 }
 
 fn opening() -> Box<Opening> {
+    opening_for(MAXIMUM)
+}
+
+/// A session that an ordinary request begins, which lives so long at the most.
+pub(crate) fn opening_for(max_lifetime: Duration) -> Box<Opening> {
     Box::new(Opening {
         form,
         app: None,
-        limits: SessionLimits { idle_timeout: IDLE, max_lifetime: MAXIMUM },
+        limits: SessionLimits { idle_timeout: IDLE, max_lifetime },
         cap: None,
         origin: Origin::new(ip(HERE), None),
         is_guarded: false,

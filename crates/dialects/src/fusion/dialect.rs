@@ -232,8 +232,7 @@ impl Dialect for Fusion {
     }
 
     fn identity_names(&self) -> Vec<&str> {
-        let told = self.parts.attribute_fields.iter().map(|(_, name)| &**name);
-        IDENTITY_NAMES.into_iter().chain(told).collect()
+        told::identity_names(IDENTITY_NAMES, &self.parts.attribute_fields)
     }
 }
 

@@ -18,9 +18,6 @@ use crate::basic::{self, Basic, Scheme};
 use crate::fusion::CookieSettings;
 use crate::{shown, told};
 
-/// The fields that tell a backend who it is.
-const IDENTITY_NAMES: [&str; 3] = ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
-
 /// The field by which a client asks for another idle time, in minutes.
 const SESSION_TTL: &str = "session-ttl";
 
@@ -200,17 +197,11 @@ impl Dialect for Ovirt {
     }
 
     fn identify(&self, known: &Authenticated, field: &mut dyn FnMut(&str, &str)) {
-        let account = known.account();
-        let [user, id, realm] = IDENTITY_NAMES;
-        field(user, account.user.username.shown());
-        field(id, &account.id_text);
-        field(realm, account.user.realm.as_str());
-        told::attributes(account, &self.parts.attribute_fields, field);
+        told::forwarded(known, &self.parts.attribute_fields, field);
     }
 
     fn identity_names(&self) -> Vec<&str> {
-        let told = self.parts.attribute_fields.iter().map(|(_, name)| &**name);
-        IDENTITY_NAMES.into_iter().chain(told).collect()
+        told::identity_names(told::FORWARDED_NAMES, &self.parts.attribute_fields)
     }
 }
 

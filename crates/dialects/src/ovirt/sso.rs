@@ -57,13 +57,18 @@ impl Sso {
     /// Gives tokens.
     #[must_use]
     pub fn giving(parts: &Arc<SsoParts>) -> Self {
-        Self { parts: Arc::clone(parts), endpoint: Arc::new(Give(Arc::clone(parts))) }
+        Self::of(parts, Operation::Give)
     }
 
     /// Takes tokens back.
     #[must_use]
     pub fn taking(parts: &Arc<SsoParts>) -> Self {
-        Self { parts: Arc::clone(parts), endpoint: Arc::new(Take(Arc::clone(parts))) }
+        Self::of(parts, Operation::Take)
+    }
+
+    fn of(parts: &Arc<SsoParts>, operation: Operation) -> Self {
+        let endpoint = Arc::new(Endpoint { operation, parts: Arc::clone(parts) });
+        Self { parts: Arc::clone(parts), endpoint }
     }
 }
 
@@ -151,11 +156,24 @@ fn refused(error_code: &str, error: &str) -> Answer {
     json(400, &Failed { error_code, error })
 }
 
-struct Give(Arc<SsoParts>);
+/// What a client asks for: a token, or that one is taken back.
+#[derive(Clone, Copy)]
+enum Operation {
+    Give,
+    Take,
+}
 
-impl Destination for Give {
+struct Endpoint {
+    operation: Operation,
+    parts: Arc<SsoParts>,
+}
+
+impl Destination for Endpoint {
     fn name(&self) -> &'static str {
-        tokens::create::NAME
+        match self.operation {
+            Operation::Give => tokens::create::NAME,
+            Operation::Take => tokens::revoke::NAME,
+        }
     }
 
     fn door(&self) -> Door {
@@ -171,7 +189,10 @@ impl Destination for Give {
     }
 
     fn perform<'a>(&'a self, visit: Visit<'a>, permit: Permit) -> Pending<'a, Result<Answer, Refusal>> {
-        Box::pin(give(&self.0, visit, permit))
+        match self.operation {
+            Operation::Give => Box::pin(give(&self.parts, visit, permit)),
+            Operation::Take => Box::pin(take(&self.parts, visit, permit)),
+        }
     }
 }
 
@@ -212,30 +233,6 @@ async fn give(parts: &SsoParts, visit: Visit<'_>, permit: Permit) -> Result<Answ
     let (_, token) = made.map_err(said)?;
     let exp = kernel.clock().wall().plus(parts.limits.max_lifetime).as_millis().to_string();
     Ok(json(200, &Given { access_token: token.expose(), scope: SCOPE, exp, token_type: "bearer" }))
-}
-
-struct Take(Arc<SsoParts>);
-
-impl Destination for Take {
-    fn name(&self) -> &'static str {
-        tokens::revoke::NAME
-    }
-
-    fn door(&self) -> Door {
-        Door::Public
-    }
-
-    fn is_administration(&self) -> bool {
-        false
-    }
-
-    fn body_limit(&self) -> usize {
-        MAX_FORM_BYTES
-    }
-
-    fn perform<'a>(&'a self, visit: Visit<'a>, permit: Permit) -> Pending<'a, Result<Answer, Refusal>> {
-        Box::pin(take(&self.0, visit, permit))
-    }
 }
 
 /// Whoever has a token may give it back; one that is none is not there any more either (RFC 7009 section 2.2).

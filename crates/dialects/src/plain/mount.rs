@@ -12,9 +12,6 @@ use super::{cookie, credentials, problems};
 use crate::fusion::CookieSettings;
 use crate::told;
 
-/// The fields that tell a backend who it is.
-const IDENTITY_NAMES: [&str; 3] = ["X-Forwarded-User", "X-Forwarded-User-Id", "X-Forwarded-Realm"];
-
 /// What a dialect is made of: the mount's settings.
 #[derive(Clone)]
 pub struct PlainParts {
@@ -93,16 +90,10 @@ impl Dialect for Plain {
     }
 
     fn identify(&self, known: &Authenticated, field: &mut dyn FnMut(&str, &str)) {
-        let account = known.account();
-        let [user, id, realm] = IDENTITY_NAMES;
-        field(user, account.user.username.shown());
-        field(id, &account.id_text);
-        field(realm, account.user.realm.as_str());
-        told::attributes(account, &self.parts.attribute_fields, field);
+        told::forwarded(known, &self.parts.attribute_fields, field);
     }
 
     fn identity_names(&self) -> Vec<&str> {
-        let told = self.parts.attribute_fields.iter().map(|(_, name)| &**name);
-        IDENTITY_NAMES.into_iter().chain(told).collect()
+        told::identity_names(told::FORWARDED_NAMES, &self.parts.attribute_fields)
     }
 }
