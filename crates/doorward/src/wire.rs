@@ -104,6 +104,7 @@ pub(crate) fn house(
         signatory: Arc::clone(&services.signatory),
         mounts,
         trusted_proxies: settings.trusted_proxies.clone(),
+        asked_at: Box::from(Reserved::ASKED_AT),
         separate_administration: settings.admin.is_some(),
         journal,
     }))

@@ -1,12 +1,13 @@
 //! An answer that the gateway gives itself. Made by destinations and dialects, written by the way's answer step.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// An answer of our own: small, whole, in memory.
 #[derive(Debug)]
 pub struct Answer {
     status: u16,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(Cow<'static, str>, String)>,
     body: Vec<u8>,
     /// How long anybody may keep it; nobody may where there is nothing.
     kept: Option<Duration>,
@@ -22,7 +23,12 @@ impl Answer {
     /// An answer with this body of this media type.
     #[must_use]
     pub fn with_body(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, fields: vec![("Content-Type", content_type.to_owned())], body, kept: None }
+        Self {
+            status,
+            fields: vec![(Cow::Borrowed("Content-Type"), content_type.to_owned())],
+            body,
+            kept: None,
+        }
     }
 
     /// The same answer, which is for everybody and which everybody may keep for so long, in whole seconds (RFC 9111 section
@@ -35,8 +41,8 @@ impl Answer {
     /// Adds a field. A value that is not a field value (RFC 9110 section 5.5) is left out: what we answer may never
     /// become a second answer.
     #[must_use]
-    pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        let value = value.into();
+    pub fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
         debug_assert!(crate::h1::is_token(name.as_bytes()));
         if crate::h1::is_field_value(value.as_bytes()) {
             self.fields.push((name, value));
@@ -52,7 +58,7 @@ impl Answer {
 
     /// The fields, in order, without those that the answer step adds.
     #[must_use]
-    pub fn fields(&self) -> &[(&'static str, String)] {
+    pub fn fields(&self) -> &[(Cow<'static, str>, String)] {
         &self.fields
     }
 
@@ -124,6 +130,6 @@ mod tests {
     #[test]
     fn a_value_cannot_become_a_second_answer() {
         let answer = Answer::empty(200).field("X-A", "a\r\nSet-Cookie: b=c").field("X-B", "b");
-        assert_eq!(answer.fields(), [("X-B", "b".to_owned())]);
+        assert_eq!(answer.fields(), [(Cow::Borrowed("X-B"), "b".to_owned())]);
     }
 }

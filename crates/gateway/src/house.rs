@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::session_cookies::SessionCookies;
 use crate::upstream::{Address, Upstream};
+use crate::way::Asked;
 
 /// How long a backend that could not be reached is passed over while another one is there.
 const SHUNNED: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ pub struct HouseParts {
     pub mounts: Vec<Mount>,
     /// Peers whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where trusted proxies ask about the requests that they hold: `/.doorward/auth`.
+    pub asked_at: Box<str>,
     /// Whether the administration has a listener of its own.
     pub separate_administration: bool,
     /// Who writes requests down.
@@ -49,9 +52,12 @@ pub struct House {
     pub(crate) signatory: Arc<dyn Signatory>,
     mounts: Vec<Mounted>,
     trusted_proxies: Vec<IpNet>,
+    asked_at: Box<str>,
     pub(crate) separate_administration: bool,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) own_names: Arc<OwnNames>,
+    /// Every field in which some backend is told who it is, as it is written.
+    pub(crate) told_names: Vec<Box<str>>,
     /// Which trailer fields may pass.
     pub(crate) trailers: Trailers,
     /// Whose session cookies come where.
@@ -84,7 +90,10 @@ impl House {
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
         let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names());
         let signed = mounts.iter().flat_map(Mount::identity_tokens).filter_map(IdentityToken::own_name);
-        let own_names = Arc::new(OwnNames::new(told.chain(signed)));
+        let mut told_names: Vec<Box<str>> = told.chain(signed).map(Box::from).collect();
+        told_names.sort();
+        told_names.dedup();
+        let own_names = Arc::new(OwnNames::new(told_names.iter().map(|name| &**name)));
         let session_cookies = SessionCookies::of(&mounts);
         let mounted = mounts.into_iter().map(|mount| Mounted {
             territory: mount.territory(),
@@ -96,9 +105,11 @@ impl House {
             session_cookies,
             trailers: passing_trailers(Arc::clone(&own_names), Arc::clone(&parts.kernel)),
             own_names,
+            told_names,
             kernel: parts.kernel,
             signatory: parts.signatory,
             trusted_proxies: parts.trusted_proxies,
+            asked_at: parts.asked_at,
             separate_administration: parts.separate_administration,
             journal: parts.journal,
         }
@@ -109,6 +120,16 @@ impl House {
         // A listener of both families shows IPv4 peers as IPv6 ones.
         let peer = peer.to_canonical();
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+
+    /// What is asked where proxies ask, if `path` is there.
+    pub(crate) fn asked<'p>(&self, path: &'p str) -> Option<Asked<'p>> {
+        let below = path.strip_prefix(&*self.asked_at)?;
+        if below.is_empty() {
+            Some(Asked::InFields)
+        } else {
+            below.starts_with('/').then_some(Asked::InPath(below))
+        }
     }
 
     /// The present time as `Date` wants it (RFC 9110 section 5.6.7).
@@ -154,7 +175,8 @@ pub struct Mount {
     pub dialect: Arc<dyn Dialect>,
     /// The first that matches wins.
     pub routes: Vec<Route>,
-    /// Where requests go that match no route. `None`: the mount has endpoints of our own only.
+    /// Where requests go that match no route. `None`: the mount has endpoints of our own only. Without an address: only proxies
+    /// with backends of their own ask about them.
     pub backend: Option<Arc<Backends>>,
     /// Whether the backend sees the path without the mount.
     pub strip: bool,
@@ -286,7 +308,7 @@ impl Backends {
     /// `tls` verifies the certificates of the `https` ones.
     ///
     /// # Errors
-    /// Where an address is none, or there is no address.
+    /// Where an address is none.
     pub fn new<'a>(
         addresses: impl IntoIterator<Item = &'a str>,
         answer: Duration,
@@ -301,10 +323,12 @@ impl Backends {
             upstream.timeouts.stall = answer;
             members.push(Member { upstream, shunned_until: AtomicU64::new(0) });
         }
-        if members.is_empty() {
-            return Err("there is no backend".to_owned());
-        }
         Ok(Self { members, turn: AtomicUsize::new(0) })
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
     }
 
     /// The backends in the order in which this request tries them: in turns, those that could not be reached lately last.

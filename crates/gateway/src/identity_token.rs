@@ -12,6 +12,7 @@ const AUTHORIZATION: &str = "Authorization";
 pub struct IdentityToken {
     field: Box<str>,
     audience: Audience,
+    is_for_askers: bool,
 }
 
 /// What a route says of the mount's identity token.
@@ -30,7 +31,23 @@ impl IdentityToken {
     /// A token for `audience` in this field: `Authorization` says `Bearer` before it, any other holds it alone.
     #[must_use]
     pub fn new(field: &str, audience: Audience) -> Self {
-        Self { field: Box::from(field), audience }
+        Self { field: Box::from(field), audience, is_for_askers: false }
+    }
+
+    /// The same, which proxies get as well that ask about a request for such a backend.
+    #[must_use]
+    pub fn for_askers(self, is_for_askers: bool) -> Self {
+        Self { is_for_askers, ..self }
+    }
+
+    /// Whether proxies get it that ask.
+    pub(crate) fn is_for_askers(&self) -> bool {
+        self.is_for_askers
+    }
+
+    /// The field's name.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
     }
 
     /// For whom it is signed.
@@ -47,10 +64,20 @@ impl IdentityToken {
     /// Writes the field.
     pub(crate) fn write(&self, token: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(self.field.as_bytes());
-        out.extend_from_slice(if self.is_authorization() { b": Bearer " } else { b": " });
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(self.scheme().as_bytes());
         // Three runs of base64url with dots between them (RFC 7515 section 7.1).
         out.extend_from_slice(token.as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// The field's value.
+    pub(crate) fn value(&self, token: &str) -> String {
+        format!("{}{token}", self.scheme())
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_authorization() { "Bearer " } else { "" }
     }
 
     fn is_authorization(&self) -> bool {

@@ -47,6 +47,8 @@ pub enum Refusal {
     PreconditionFailed,
     /// Nothing is there.
     NotFound,
+    /// A proxy's question ("forward auth") that is not answered; why.
+    Unanswerable(&'static str),
     /// The method is not for this endpoint.
     MethodNotAllowed {
         /// The methods that are, for `Allow`.
@@ -90,6 +92,7 @@ impl Refusal {
             Self::Conflict(_) => "conflict",
             Self::PreconditionFailed => "precondition_failed",
             Self::NotFound => "not_found",
+            Self::Unanswerable(_) => "unanswerable",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::MethodUnknown => "method_unknown",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -107,9 +110,11 @@ impl Refusal {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Path(fault) => Some(fault.to_string()),
-            Self::BadRequest(what) | Self::Conflict(what) | Self::BadGateway(what) | Self::Internal(what) => {
-                Some((*what).to_owned())
-            }
+            Self::BadRequest(what)
+            | Self::Conflict(what)
+            | Self::Unanswerable(what)
+            | Self::BadGateway(what)
+            | Self::Internal(what) => Some((*what).to_owned()),
             Self::Invalid { field, .. } => Some(field.clone().into_owned()),
             Self::Auth(reason) => reason.detail().map(str::to_owned),
             Self::Head { .. }
@@ -138,6 +143,7 @@ impl Refusal {
             | Self::Conflict(_)
             | Self::PreconditionFailed
             | Self::NotFound
+            | Self::Unanswerable(_)
             | Self::MethodNotAllowed { .. }
             | Self::MethodUnknown
             | Self::UnsupportedMediaType

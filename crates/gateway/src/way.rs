@@ -18,10 +18,13 @@ pub(crate) mod clean;
 mod present;
 mod record;
 mod route;
+mod stated;
+mod vouch;
 
 pub(crate) use accept::{Arrived, Peer, Wire};
 pub(crate) use answer::{Next, unreadable};
 pub use authenticate::Settled;
+pub(crate) use stated::Asked;
 
 use crate::house::House;
 use crate::refusal::Stop;

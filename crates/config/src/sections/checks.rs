@@ -60,12 +60,29 @@ fn check_mounts(settings: &Settings, overridden: bool, report: &mut Report) {
             report.add(&format!("{}.path", mount.key), format!("{:?} is mounted already", mount.path));
         }
         identity_token::check_audiences(mount, &settings.issuer, report);
+        check_forward_auth(settings, mount, report);
         let key = if overridden { "--upstream".to_owned() } else { format!("{}.upstream", mount.key) };
         check_loop(settings, &mount.upstream, &key, report);
         for route in &mount.routes {
             let key = format!("{}.upstream", route.key);
             check_loop(settings, route.upstream.as_deref().unwrap_or_default(), &key, report);
         }
+    }
+}
+
+/// Nobody is answered who asks about requests that he holds, unless he is a trusted proxy.
+fn check_forward_auth(settings: &Settings, mount: &Mount, report: &mut Report) {
+    if !settings.trusted_proxies.is_empty() {
+        return;
+    }
+    let key = format!("{}.upstream", mount.key);
+    if mount.upstream.is_empty() && !report.speaks_of(&key) {
+        let message = "is an empty list: at least one backend is needed, or `trusted_proxies` that ask at /.doorward/auth";
+        report.add(&key, message.to_owned());
+    }
+    for (key, _) in mount.identity_tokens().filter(|(_, token)| token.forward_auth) {
+        let message = "has no effect: nobody may ask at /.doorward/auth without `trusted_proxies`";
+        report.add(&format!("{key}.identity_token.forward_auth"), message.to_owned());
     }
 }
 

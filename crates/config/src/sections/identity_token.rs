@@ -13,7 +13,7 @@ use crate::limits::{MAX_HEADER_NAME_BYTES, MAX_ISSUER_BYTES};
 use crate::mistake::Report;
 use crate::value::Fault;
 
-pub(crate) const KEYS: &[&str] = &["header", "audience", "lifetime"];
+pub(crate) const KEYS: &[&str] = &["header", "audience", "lifetime", "forward_auth"];
 
 /// The field that tokens stand in where nothing else is said.
 const USUAL_HEADER: &str = "Authorization";
@@ -27,6 +27,8 @@ pub struct IdentityToken {
     pub header: String,
     /// For whom it is signed, and how long it lives: 10 s to 5 min, which is the default.
     pub audience: Audience,
+    /// Whether proxies get it, too, that ask for a backend of their own.
+    pub forward_auth: bool,
 }
 
 /// What a route says of it.
@@ -75,12 +77,13 @@ pub(crate) fn read(section: &Section, report: &mut Report) -> Option<IdentityTok
     }
     let limits = (MIN_IDENTITY_LIFETIME, MAX_IDENTITY_LIFETIME);
     let lifetime = reader.take_duration("lifetime", limits, "a token outlives what its user may by so long");
+    let forward_auth = reader.take_boolean("forward_auth").or(false);
     reader.finish();
     if header.is_wrong() || lifetime.is_wrong() {
         return None;
     }
     let audience = Audience::new(&audience.given()?, lifetime.or(MAX_IDENTITY_LIFETIME)).ok()?;
-    Some(IdentityToken { header: header.or(USUAL_HEADER.to_owned()), audience })
+    Some(IdentityToken { header: header.or(USUAL_HEADER.to_owned()), audience, forward_auth })
 }
 
 fn parse_header(text: &str) -> Result<&str, Fault> {

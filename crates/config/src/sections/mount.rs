@@ -350,7 +350,7 @@ fn read_routes(sections: &[Section], report: &mut Report) -> Vec<Route> {
 }
 
 fn backends(reader: &mut Reader<'_>, instead: Option<&Upstream>) -> Vec<Upstream> {
-    let taken = upstream::read(reader);
+    let taken = upstream::read_or_none(reader);
     if let Some(instead) = instead {
         return vec![instead.clone()];
     }

@@ -71,14 +71,20 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Reads `upstream` of a mount or route: one URL or a list.
+/// Reads `upstream` of a route: one URL or a list.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Taken<Vec<Upstream>> {
+    let taken = read_or_none(reader);
+    if matches!(&taken, Taken::Given(list) if list.is_empty()) {
+        reader.mistake("upstream", "is an empty list: at least one backend is needed");
+        return Taken::Wrong;
+    }
+    taken
+}
+
+/// The same of a mount, whose list may be empty: then it is there for proxies that ask.
+pub(crate) fn read_or_none(reader: &mut Reader<'_>) -> Taken<Vec<Upstream>> {
     let taken = reader.take_one_or_list("upstream", MAX_UPSTREAMS, parse_upstream);
     if let Taken::Given(list) = &taken {
-        if list.is_empty() {
-            reader.mistake("upstream", "is an empty list: at least one backend is needed");
-            return Taken::Wrong;
-        }
         if let Some(twice) = first_duplicate(list) {
             reader.mistake("upstream", format!("\"{}\" stands in it twice", list[twice]));
             return Taken::Wrong;

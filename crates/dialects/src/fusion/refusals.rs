@@ -73,6 +73,7 @@ pub(super) fn status_and_code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::Conflict(_) => (409, "conflict"),
         Refusal::PreconditionFailed => (412, "precondition-failed"),
         Refusal::NotFound => (404, "not-found"),
+        Refusal::Unanswerable(_) => (403, "forbidden"),
         Refusal::MethodNotAllowed { .. } => (405, "method-not-allowed"),
         Refusal::MethodUnknown => (501, "not-implemented"),
         Refusal::UnsupportedMediaType => (415, "unsupported-media-type"),

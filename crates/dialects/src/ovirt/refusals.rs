@@ -77,6 +77,7 @@ pub(super) fn fault(refusal: &Refusal, terms: Terms) -> Fault {
         Refusal::Conflict(why) => (409, (*why).into()),
         Refusal::PreconditionFailed => (412, "What is there is not what If-Match names.".into()),
         Refusal::NotFound => (404, "Nothing is there.".into()),
+        Refusal::Unanswerable(why) => (403, (*why).into()),
         Refusal::MethodNotAllowed { .. } => (405, "The method is not for this resource.".into()),
         Refusal::MethodUnknown => (501, "The method is not known.".into()),
         Refusal::UnsupportedMediaType => (415, "The body's media type is not this resource's.".into()),

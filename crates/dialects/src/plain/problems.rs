@@ -88,6 +88,7 @@ fn told(refusal: &Refusal) -> Told<'_> {
         Refusal::Conflict(why) => (409, "conflict", Some((*why).into())),
         Refusal::PreconditionFailed => plainly(412, "precondition-failed"),
         Refusal::NotFound => plainly(404, "not-found"),
+        Refusal::Unanswerable(why) => (403, "forbidden", Some((*why).into())),
         Refusal::MethodNotAllowed { .. } => plainly(405, "method-not-allowed"),
         Refusal::MethodUnknown => plainly(501, "not-implemented"),
         Refusal::UnsupportedMediaType => plainly(415, "unsupported-media-type"),

@@ -46,6 +46,7 @@ pub struct ReservedParts {
 /// The dialect of `/.doorward`.
 pub struct Reserved {
     health: Arc<dyn Destination>,
+    not_for_you: Arc<dyn Destination>,
     serving: Option<Serving>,
 }
 
@@ -60,10 +61,14 @@ impl Reserved {
     /// Where it is mounted.
     pub const PATH: &'static str = "/.doorward";
 
+    /// Where proxies ask about requests that they hold. Those who may are answered as the request itself would be
+    /// (`gateway/src/way/stated.rs`) and never come to this dialect.
+    pub const ASKED_AT: &'static str = "/.doorward/auth";
+
     /// The dialect where no mount speaks `plain`.
     #[must_use]
     pub fn new() -> Self {
-        Self { health: Arc::new(Health), serving: None }
+        Self { health: Arc::new(Health), not_for_you: Arc::new(NotForYou), serving: None }
     }
 
     /// The dialect where mounts speak `plain`.
@@ -115,6 +120,11 @@ impl Serving {
     }
 }
 
+fn is_asked_at(below: &str) -> bool {
+    let whole = Reserved::ASKED_AT.strip_prefix(Reserved::PATH);
+    whole.is_some_and(|asked| auth::path::below_mount(below, asked).is_some())
+}
+
 fn is_one_of_mine(below: &str) -> bool {
     below.strip_prefix(MINE).is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
@@ -144,6 +154,31 @@ impl Destination for Health {
     }
 }
 
+/// `/.doorward/auth`, for whoever is not a trusted proxy.
+struct NotForYou;
+
+impl Destination for NotForYou {
+    fn name(&self) -> &'static str {
+        "forward-auth"
+    }
+
+    fn door(&self) -> Door {
+        Door::Public
+    }
+
+    fn is_administration(&self) -> bool {
+        false
+    }
+
+    fn body_limit(&self) -> usize {
+        0
+    }
+
+    fn perform<'a>(&'a self, _: Visit<'a>, _: Permit) -> Pending<'a, Result<Answer, Refusal>> {
+        Box::pin(async { Err(Refusal::Unanswerable("only a proxy of trusted_proxies is answered here")) })
+    }
+}
+
 impl Dialect for Reserved {
     fn name(&self) -> &'static str {
         "reserved"
@@ -153,6 +188,7 @@ impl Dialect for Reserved {
         match (below, method) {
             ("/health", Method::Get | Method::Head) => Claim::Own(Arc::clone(&self.health)),
             ("/health", _) => Claim::NotAllowed("GET, HEAD"),
+            (below, _) if is_asked_at(below) => Claim::Own(Arc::clone(&self.not_for_you)),
             // There is no backend here: the way answers that nothing is.
             _ => self.serving.as_ref().map_or(Claim::Backend, |serving| serving.claim(method, below)),
         }

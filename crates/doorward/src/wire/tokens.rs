@@ -18,7 +18,7 @@ use super::{SetupToken, fusion_parts, scope};
 
 /// The signed word about who it is that backends get.
 pub(super) fn identity(token: &config::IdentityToken) -> IdentityToken {
-    IdentityToken::new(&token.header, token.audience.clone())
+    IdentityToken::new(&token.header, token.audience.clone()).for_askers(token.forward_auth)
 }
 
 /// What a route says of it.

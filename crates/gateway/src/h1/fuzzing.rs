@@ -9,8 +9,8 @@ use super::chunked::{Decoder, MAX_TRAILER, encode_chunk};
 use super::field::{is_field_value, is_token};
 use super::request::take_request;
 use super::{
-    FieldRef, Known, MAX_CONNECTION_MEMBERS, MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET, is_host, members,
-    take_response,
+    FieldRef, Known, MAX_CONNECTION_MEMBERS, MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET, is_host,
+    is_target, members, take_response,
 };
 
 fn check_fields<'a>(fields: impl Iterator<Item = FieldRef<'a>>) {
@@ -27,7 +27,8 @@ pub fn request_head(data: &[u8]) {
     let mut buffer = BytesMut::from(data);
     while let Ok(Some(head)) = take_request(&mut buffer) {
         assert!(is_token(head.method()) && head.method().len() <= MAX_METHOD);
-        assert!(head.target().iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));
+        assert!(is_target(head.target()));
+        assert!(head.target().is_ascii() && !head.target().contains(&b'#'));
         assert!(head.target().len() <= MAX_TARGET);
         assert!(matches!(head.path_and_query(), [b'/', ..] | b"*"));
         assert!(head.authority().map_or(!head.version_1_1(), is_host));

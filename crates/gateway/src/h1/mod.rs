@@ -28,9 +28,9 @@ pub(crate) use field::{FieldRef, Known, is_field_value, is_token, members, trim}
 pub(crate) use framing::Framing;
 pub(crate) use host::is_host;
 pub(crate) use io::Io;
-pub(crate) use request::RequestHead;
 #[cfg(test)]
 pub(crate) use request::take_request;
+pub(crate) use request::{Absolute, RequestHead, is_target, path_of};
 pub(crate) use response::{ResponseHead, take_response};
 
 /// The longest head, request or status line and the last empty line included. Must stay below 64 KiB: spans

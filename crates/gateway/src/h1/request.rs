@@ -171,9 +171,7 @@ fn parse(buffer: &[u8]) -> Result<Option<Parsed>, HeadFault> {
         return Err(HeadFault::TooLarge);
     }
     let bytes = &buffer[..length];
-    // httparse lets UTF-8 and `#` into a target. A fragment is never sent (RFC 9110 section 7.1), and readers
-    // that cut it off disagree with readers that do not about which path is asked for.
-    if !target.is_ascii() || memchr::memchr(b'#', target.as_bytes()).is_some() {
+    if !is_target(target.as_bytes()) {
         return Err(HeadFault::Target);
     }
     let spans = field::spans_of(bytes, request.headers)?;
@@ -258,19 +256,47 @@ fn aim(
         [b'/', ..] => Ok((host, target.0)),
         b"*" if method == b"OPTIONS" => Ok((host, target.0)),
         _ => {
-            let scheme = ["http://", "https://"].into_iter().find(|scheme| {
-                text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-            });
-            let scheme = scheme.ok_or(HeadFault::Target)?;
-            let rest = &text[scheme.len()..];
-            let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-            // `http://host?query` has no path: legal, never sent, and read in two ways.
-            if !is_host(&rest[..end]) || rest.get(end) == Some(&b'?') {
-                return Err(HeadFault::Target);
-            }
-            let authority = field::span(bytes, &rest[..end]);
+            let absolute = Absolute::split(text).ok_or(HeadFault::Target)?;
+            let authority = field::span(bytes, absolute.authority);
             Ok((authority, authority.1))
         }
+    }
+}
+
+/// Whether a request target may be of these bytes. httparse lets UTF-8 and `#` into one. A
+/// fragment is never sent (RFC 9110 section 7.1), and readers that cut it off disagree with readers that do not about which path is
+/// asked for.
+pub(crate) fn is_target(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+}
+
+/// The path of a target that begins with it.
+pub(crate) fn path_of(target: &[u8]) -> &[u8] {
+    &target[..memchr::memchr(b'?', target).unwrap_or(target.len())]
+}
+
+/// A target in absolute-form (RFC 9112 section 3.2.2).
+pub(crate) struct Absolute<'t> {
+    pub(crate) is_https: bool,
+    pub(crate) authority: &'t [u8],
+    /// Path and query; empty where the authority is all there is.
+    pub(crate) rest: &'t [u8],
+}
+
+impl<'t> Absolute<'t> {
+    /// Takes it apart. `None` where it is none, or has a query and no path: legal, never sent, and read in two ways.
+    pub(crate) fn split(text: &'t [u8]) -> Option<Self> {
+        let after = |scheme: &str| {
+            let (start, rest) = text.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+        };
+        let (is_https, text) = match after("https://") {
+            Some(rest) => (true, rest),
+            None => (false, after("http://")?),
+        };
+        let end = text.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(text.len());
+        let (authority, rest) = text.split_at(end);
+        (is_host(authority) && !rest.starts_with(b"?")).then_some(Self { is_https, authority, rest })
     }
 }
 

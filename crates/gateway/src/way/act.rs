@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use auth::directory::Snapshot;
 use auth::permission::Method;
 use auth::trust::{Authenticated, Authorized, Permit};
 use auth::{Reason, SignFault};
@@ -10,12 +9,15 @@ use auth::{Reason, SignFault};
 use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform, note_denial};
 use super::clean::{Clean, METHODS};
+use super::route::Through;
+use super::vouch::vouch;
 use crate::answer::Answer;
 use crate::cookies;
 use crate::dialect::Visit;
 use crate::h1::Known;
-use crate::house::{House, Mounted};
+use crate::house::{Backends, House, Mounted};
 use crate::identity;
+use crate::identity_token::IdentityToken;
 use crate::query;
 use crate::refusal::{Refusal, Stop};
 use crate::upstream::{self, Answered, UpstreamFault};
@@ -38,7 +40,13 @@ pub(super) async fn act<'h>(
     wire: &mut Wire<'_>,
 ) -> Result<Acted<'h>, Stop> {
     match allowed {
-        Allowed::Forward(authorized) => forward(house, authorized, wire).await,
+        Allowed::Forward(authorized) => {
+            let (action, permit) = authorized.spend();
+            match action.through {
+                Through::Us(backends) => forward(house, &action, &permit, backends, wire).await,
+                Through::Asker => Ok(Acted::Own(vouch(house, &action, &permit)?)),
+            }
+        }
         Allowed::Perform(authorized) => perform(house, authorized, wire).await.map(Acted::Own),
     }
 }
@@ -69,16 +77,17 @@ async fn perform(
 
 async fn forward<'h>(
     house: &'h House,
-    authorized: Authorized<Forward<'_>>,
+    action: &Forward<'_>,
+    permit: &Permit,
+    backends: &Backends,
     wire: &mut Wire<'_>,
 ) -> Result<Acted<'h>, Stop> {
-    let (action, permit) = authorized.spend();
     let clean = action.clean;
     if clean.method() == Method::Options && hops_left(clean) == Some(0) {
         return Ok(Acted::Own(Answer::empty(204).field("Allow", METHODS)));
     }
     let mut head = wire.client.scratch();
-    write_head(house, &action, &permit, &mut head)?;
+    write_head(house, action, permit, backends, &mut head)?;
     // Safe methods may be asked again where the backend's connection died before a byte of its answer (RFC 9110 9.2.2).
     let forward = upstream::Forward {
         head: &head,
@@ -92,7 +101,7 @@ async fn forward<'h>(
     };
     let clock = &**house.kernel.clock();
     let mut fault = UpstreamFault::Saturated;
-    for (member, upstream) in action.backends.order(clock) {
+    for (member, upstream) in backends.order(clock) {
         match upstream::exchange(wire.client, &mut wire.body, wire.pool, upstream, forward).await {
             Ok(answered) => {
                 wire.client.keep_scratch(head);
@@ -100,7 +109,7 @@ async fn forward<'h>(
             }
             // Nothing was sent: the next one may be asked, whatever the method.
             Err(UpstreamFault::Unreachable(why)) => {
-                action.backends.shun(member, clock);
+                backends.shun(member, clock);
                 fault = UpstreamFault::Unreachable(why);
             }
             Err(UpstreamFault::Saturated) => fault = UpstreamFault::Saturated,
@@ -110,22 +119,18 @@ async fn forward<'h>(
     Err(fault.into())
 }
 
-/// The signed word about who asks, where the backend gets one of those who are known.
+/// The signed word about who asks, for a backend that gets one.
 ///
 /// # Errors
 /// Where nothing can be signed: a backend that is used to be told never takes a request for one of nobody.
-fn identity_token(
+pub(super) fn identity_token(
     house: &House,
-    action: &Forward<'_>,
-    permit: &Permit,
-    directory: &Snapshot,
-) -> Result<Option<Arc<str>>, Refusal> {
-    let (Some(identity), Some(known)) = (action.identity, permit.caller().known()) else {
-        return Ok(None);
-    };
+    identity: &IdentityToken,
+    known: &Authenticated,
+) -> Result<Arc<str>, Refusal> {
+    let directory = house.kernel.directory().present();
     let now = house.kernel.clock().now();
-    let signed = house.signatory.identity_token(known, directory, identity.audience(), now);
-    signed.map(Some).map_err(|fault| {
+    house.signatory.identity_token(known, &directory, identity.audience(), now).map_err(|fault| {
         Refusal::Internal(match fault {
             SignFault::NoKeys => "identity token: there are no signing keys",
             SignFault::Unreadable(_) => "identity token: the signing key cannot be read",
@@ -148,10 +153,15 @@ fn write_head(
     house: &House,
     action: &Forward<'_>,
     permit: &Permit,
+    backends: &Backends,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     let directory = house.kernel.directory().present();
-    let token = identity_token(house, action, permit, &directory)?;
+    let known = permit.caller().known();
+    let token = match (action.identity, known) {
+        (Some(identity), Some(known)) => Some((identity, identity_token(house, identity, known)?)),
+        _ => None,
+    };
     let Forward { clean, mount, below, .. } = action;
     out.extend_from_slice(clean.method().as_str().as_bytes());
     out.push(b' ');
@@ -159,18 +169,18 @@ fn write_head(
     write_target(path, clean.query(), mount.dialect.credential_parameters(), out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     // HTTP/1.1 cannot do without (RFC 9112 section 3.2); a client of HTTP/1.0 that names no host asks for whatever is there.
-    let host = clean.asked_host().unwrap_or_else(|| action.backends.authority());
+    let host = clean.asked_host().unwrap_or_else(|| backends.authority());
     field(out, b"Host", host.as_bytes());
     write_fields(clean, mount, directory.asserting_fields(), out);
     if clean.head.lists(Known::Te, b"trailers") {
         out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
     write_forwarded(clean, out);
-    if let Some(known) = permit.caller().known() {
+    if let Some(known) = known {
         let mut tell = |name: &str, value: &str| tell(out, name, value);
         mount.dialect.identify(known, &mut tell);
     }
-    if let (Some(identity), Some(token)) = (action.identity, token) {
+    if let Some((identity, token)) = token {
         identity.write(&token, out);
     }
     out.extend_from_slice(VIA);
@@ -255,11 +265,25 @@ pub(super) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes an identity field. Names may be any text: bytes that no field value can hold, or that a reader would trim
-/// off, are percent-encoded, so that no name becomes another header or another name (security.md case 27).
+/// Writes an identity field.
 fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
+    show(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What an identity field says of this.
+pub(super) fn shown(value: &str) -> String {
+    let mut out = Vec::new();
+    show(value, &mut out);
+    // Visible ASCII, and blanks within.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Writes the value of an identity field. Names may be any text: bytes that no field value can hold, or that a reader would
+/// trim off, are percent-encoded, so that no name becomes another header or another name (security.md case 27).
+fn show(value: &str, out: &mut Vec<u8>) {
     let last = value.len().saturating_sub(1);
     for (at, &byte) in value.as_bytes().iter().enumerate() {
         match byte {
@@ -271,7 +295,6 @@ fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
             }
         }
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use auth::{Event, Reason, Somebody};
 use super::authenticate::Asked;
 use super::clean::Clean;
 use super::record::told;
-use super::route::{Claimed, Routed};
+use super::route::{Claimed, Routed, Through};
 use crate::dialect::{Destination, Door};
-use crate::house::{Backends, House, Mount, Mounted};
+use crate::house::{House, Mount, Mounted};
 use crate::identity_token::IdentityToken;
 use crate::refusal::Refusal;
 
@@ -23,12 +23,12 @@ pub(crate) enum Allowed<'r> {
     Perform(Authorized<Perform<'r>>),
 }
 
-/// Forwarding a request to a backend.
+/// Forwarding a request to a backend, or having the proxy forward it that holds it.
 pub(crate) struct Forward<'r> {
     pub(super) clean: &'r Clean<'r>,
     pub(super) mount: &'r Mounted,
     pub(super) below: &'r str,
-    pub(super) backends: &'r Backends,
+    pub(super) through: Through<'r>,
     /// The signed word about who it is that the backend gets, if it gets one.
     pub(super) identity: Option<&'r IdentityToken>,
     public: bool,
@@ -97,8 +97,8 @@ pub(super) fn authorize<'r>(house: &House, asked: Asked<'r>) -> Result<Allowed<'
     let who = caller.known().map(Authenticated::identity);
     let snapshot = house.kernel.directory().present();
     let judged = match claimed {
-        Claimed::Backend { backends, public, identity } => {
-            let action = Forward { clean, mount, below, backends, identity, public };
+        Claimed::Backend { through, public, identity } => {
+            let action = Forward { clean, mount, below, through, identity, public };
             Authorized::judge(&snapshot, caller, action).map(Allowed::Forward)
         }
         Claimed::Own(own) => {

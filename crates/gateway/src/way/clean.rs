@@ -8,6 +8,7 @@ use auth::path::normalise;
 use auth::permission::Method;
 
 use super::accept::{Arrived, Peer};
+use super::stated::{self, Stated};
 use crate::cookies;
 use crate::h1::{self, Known, RequestHead};
 use crate::house::House;
@@ -26,6 +27,8 @@ pub struct Clean<'a> {
     pub(crate) peer: Peer,
     /// The path where it was not normal as it came.
     normalised: Option<Box<str>>,
+    /// What a proxy asks about: then that is the request, and nothing is forwarded.
+    stated: Option<Box<Stated>>,
     method: Method,
     client: IpAddr,
     secure: bool,
@@ -42,11 +45,16 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     let Arrived { head, peer } = arrived;
     let peer = *peer;
     let method = method(head.method())?;
-    let normalised = match normalise(path_of(head)).map_err(Refusal::Path)? {
+    let path = normalise(path_of(head)).map_err(Refusal::Path)?;
+    let peer_trusted = house.trusts(peer.address.ip());
+    let stated = match house.asked(&path).filter(|_| peer_trusted) {
+        None => None,
+        Some(asked) => Some(Box::new(stated::read(head, method, asked)?)),
+    };
+    let normalised = match path {
         Cow::Borrowed(_) => None,
         Cow::Owned(path) => Some(path.into_boxed_str()),
     };
-    let peer_trusted = house.trusts(peer.address.ip());
     let (kept, told_of_others) = kept(house, head)?;
     let (client, secure, host) = if peer_trusted {
         (
@@ -57,10 +65,15 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     } else {
         (peer.address.ip(), peer.tls, None)
     };
+    let (method, secure, host) = match &stated {
+        None => (method, secure, host),
+        Some(stated) => (stated.method, stated.secure.unwrap_or(secure), stated.host.clone().or(host)),
+    };
     Ok(Clean {
         head,
         peer,
         normalised,
+        stated,
         method,
         client: client.to_canonical(),
         secure,
@@ -71,7 +84,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     })
 }
 
-fn method(name: &[u8]) -> Result<Method, Refusal> {
+pub(super) fn method(name: &[u8]) -> Result<Method, Refusal> {
     match name {
         // Known to HTTP, never for us: one echoes credentials, the other makes a tunnel (security.md row 75, case 34).
         b"TRACE" | b"CONNECT" => Err(Refusal::MethodNotAllowed { allow: METHODS }),
@@ -81,8 +94,7 @@ fn method(name: &[u8]) -> Result<Method, Refusal> {
 
 /// The path of a head as it came, without the query: credentials travel in queries.
 pub(super) fn path_of(head: &RequestHead) -> &[u8] {
-    let target = head.path_and_query();
-    &target[..memchr::memchr(b'?', target).unwrap_or(target.len())]
+    h1::path_of(head.path_and_query())
 }
 
 /// Removes hop-by-hop fields (RFC 9110 section 7.6.1) and the clients' copies of ours.
@@ -169,17 +181,26 @@ impl Clean<'_> {
     /// The path, in the one form in which it is judged and forwarded.
     #[must_use]
     pub fn path(&self) -> &str {
-        match &self.normalised {
-            Some(path) => path,
+        match (&self.stated, &self.normalised) {
+            (Some(stated), _) => &stated.path,
+            (None, Some(path)) => path,
             // A path that came in normal form is ASCII.
-            None => std::str::from_utf8(path_of(self.head)).unwrap_or("/"),
+            (None, None) => std::str::from_utf8(path_of(self.head)).unwrap_or("/"),
         }
+    }
+
+    /// Whether a proxy that holds the request asks about it: whether it may pass, and who it is.
+    pub(crate) fn is_question(&self) -> bool {
+        self.stated.is_some()
     }
 
     /// The query without its `?`, as it came; `None` where there is no `?`.
     #[must_use]
     pub fn query(&self) -> Option<&[u8]> {
-        let target = self.head.path_and_query();
+        let target = match &self.stated {
+            Some(stated) => &stated.target,
+            None => self.head.path_and_query(),
+        };
         memchr::memchr(b'?', target).map(|at| &target[at + 1..])
     }
 

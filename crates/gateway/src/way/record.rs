@@ -81,9 +81,10 @@ impl<'r> Record<'r> {
         }
         let took = self.house.kernel.clock().now().since(self.began);
         let raw = String::from_utf8_lossy(path_of(&self.arrived.head));
-        let method = String::from_utf8_lossy(self.arrived.head.method());
+        let came = String::from_utf8_lossy(self.arrived.head.method());
+        let method = clean.map_or(&*came, |clean| clean.method().as_str());
         self.house.journal.request(&RequestLine {
-            method: &method,
+            method,
             path: &told(clean.map_or(&*raw, Clean::path)),
             client: clean.map_or_else(|| self.arrived.peer.address.ip(), Clean::client),
             status: self.status,

@@ -37,7 +37,16 @@ pub(crate) enum Claimed<'r> {
     /// An endpoint of our own.
     Own(Arc<dyn Destination>),
     /// A backend's.
-    Backend { backends: &'r Backends, public: bool, identity: Option<&'r IdentityToken> },
+    Backend { through: Through<'r>, public: bool, identity: Option<&'r IdentityToken> },
+}
+
+/// By whom a request for a backend gets there.
+#[derive(Clone, Copy)]
+pub(crate) enum Through<'r> {
+    /// By us, to one of these.
+    Us(&'r Backends),
+    /// By the proxy that holds it, and asks.
+    Asker,
 }
 
 /// Finds where a request goes.
@@ -51,7 +60,8 @@ pub(super) fn route<'r>(
     let claimed = claim(house, mount, clean, below)?;
     record.action = match &claimed {
         Claimed::Own(own) => own.name(),
-        Claimed::Backend { .. } => "forward",
+        Claimed::Backend { through: Through::Us(_), .. } => "forward",
+        Claimed::Backend { through: Through::Asker, .. } => "forward-auth",
     };
     Ok(Routed { clean, mount, below, claimed })
 }
@@ -62,7 +72,12 @@ fn claim<'r>(
     clean: &Clean<'_>,
     below: &str,
 ) -> Result<Claimed<'r>, Refusal> {
+    let question = clean.is_question();
     match mount.dialect.claim(clean.method(), below) {
+        // What the proxy sends on goes to a backend of its own, and what is here is no backend's.
+        Claim::Own(_) | Claim::NotAllowed(_) if question => {
+            Err(Refusal::Unanswerable("the path is an endpoint of the gateway: send such requests here"))
+        }
         // With a listener of its own, the administration is nowhere else.
         Claim::Own(own)
             if own.is_administration() && house.separate_administration && !clean.peer.administration =>
@@ -72,12 +87,16 @@ fn claim<'r>(
         Claim::Own(own) => Ok(Claimed::Own(own)),
         Claim::NotAllowed(allow) => Err(Refusal::MethodNotAllowed { allow }),
         // And no backend is behind that listener.
-        Claim::Backend if clean.peer.administration => Err(Refusal::NotFound),
+        Claim::Backend if clean.peer.administration && !question => Err(Refusal::NotFound),
         Claim::Backend => {
             let (route, public) = mount.route(clean.method(), below);
             let backend = route.and_then(|route| route.backend.as_deref()).or(mount.backend.as_deref());
-            let backends = backend.ok_or(Refusal::NotFound)?;
-            Ok(Claimed::Backend { backends, public, identity: mount.identity_token(route) })
+            let through = match backend {
+                Some(_) if question => Through::Asker,
+                Some(backends) if !backends.is_empty() => Through::Us(backends),
+                _ => return Err(Refusal::NotFound),
+            };
+            Ok(Claimed::Backend { through, public, identity: mount.identity_token(route) })
         }
     }
 }
