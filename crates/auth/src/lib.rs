@@ -8,6 +8,7 @@
 //! Read first: `trust.rs`, then `kernel.rs`.
 
 mod audit;
+mod breath;
 pub mod directory;
 mod kernel;
 pub mod limits;
@@ -24,6 +25,7 @@ mod witness;
 mod words;
 
 pub use audit::Ledger;
+pub use breath::{breathe, breathing};
 pub use kernel::{
     Admitted, AtCap, Course, Kernel, KernelParts, LoggedIn, LoginRequest, Opening, Presented,
     PresentedPassword, RealmChoice, SessionCap,

@@ -28,6 +28,9 @@ pub(crate) const NEWEST: usize = MIGRATIONS.len();
 /// First bytes of every SQLite file (sqlite.org/fileformat2.html, 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// Instructions of SQLite's machine, some 20 µs of work, after which a connection's thread may let others go first.
+const STEPS_BETWEEN_BREATHS: i32 = 500;
+
 /// How a connection may use the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
@@ -68,7 +71,14 @@ pub(crate) async fn connect(file: &Path, how: Use) -> Result<SqliteConnection, S
         Ok(pages) if how == Use::Write => options.pragma("max_page_count", pages),
         _ => options,
     };
-    options.connect().await.map_err(|error| opening_fault(file, &error))
+    let mut connection = options.connect().await.map_err(|error| opening_fault(file, &error))?;
+    let mut handle = connection.lock_handle().await.map_err(|error| opening_fault(file, &error))?;
+    handle.set_progress_handler(STEPS_BETWEEN_BREATHS, || {
+        auth::breathe();
+        true
+    });
+    drop(handle);
+    Ok(connection)
 }
 
 /// The same, by a task of `runtime`: SQLite has a thread for each connection, which takes its priority from the thread that

@@ -117,7 +117,7 @@ pub(crate) fn spawn(folder: Folder, open: Open, lock: Lock) -> Queue {
         waiting_touches,
         touches: VecDeque::new(),
     };
-    tokio::spawn(writer.run(lock));
+    tokio::spawn(auth::breathing(writer.run(lock)));
     Queue { requests, touches, inbox }
 }
 

@@ -84,11 +84,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Taken<Vec<Upstream>> {
 /// The same of a mount, whose list may be empty: then it is there for proxies that ask.
 pub(crate) fn read_or_none(reader: &mut Reader<'_>) -> Taken<Vec<Upstream>> {
     let taken = reader.take_one_or_list("upstream", MAX_UPSTREAMS, parse_upstream);
-    if let Taken::Given(list) = &taken {
-        if let Some(twice) = first_duplicate(list) {
-            reader.mistake("upstream", format!("\"{}\" stands in it twice", list[twice]));
-            return Taken::Wrong;
-        }
+    if let Taken::Given(list) = &taken
+        && let Some(twice) = first_duplicate(list)
+    {
+        reader.mistake("upstream", format!("\"{}\" stands in it twice", list[twice]));
+        return Taken::Wrong;
     }
     taken
 }

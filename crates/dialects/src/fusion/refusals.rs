@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(answer.status(), 401);
         assert_eq!(answer.body(), b"{\"code\":\"session-idle-timeout\"}");
         assert_eq!(answer.body().len(), 31);
-        assert_eq!(answer.fields()[0], ("Content-Type", "application/json; charset=utf-8".to_owned()));
+        assert_eq!(answer.fields()[0], ("Content-Type", "application/json; charset=utf-8"));
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             [Reason::NoCredentials, Reason::SessionUnknown, Reason::WrongPassword, Reason::InvalidToken]
         {
             let answer = say(&Refusal::Auth(reason), None, false);
-            assert!(answer.fields().contains(&("WWW-Authenticate", "Cookie realm=\"native\"".to_owned())));
+            assert!(answer.fields().contains(&("WWW-Authenticate", "Cookie realm=\"native\"")));
         }
         let basic = say(&Refusal::Auth(Reason::NoCredentials), None, true);
         assert!(basic.fields().iter().any(|(_, value)| value.starts_with("Basic realm=")));

@@ -146,10 +146,7 @@ mod tests {
         let refusal = Refusal::Auth(Reason::NoCredentials);
         let answer = say(&refusal, Form::Xml, TERMS);
         assert_eq!(answer.status(), 401);
-        let fields = [
-            ("Content-Type", "application/xml".to_owned()),
-            ("WWW-Authenticate", "Basic realm=\"RESTAPI\"".to_owned()),
-        ];
+        let fields = [("Content-Type", "application/xml"), ("WWW-Authenticate", "Basic realm=\"RESTAPI\"")];
         assert_eq!(answer.fields(), fields);
         let body = String::from_utf8(answer.body().to_vec()).unwrap();
         assert!(body.ends_with(

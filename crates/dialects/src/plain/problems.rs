@@ -162,9 +162,10 @@ mod tests {
 
     fn challenge_of(reason: Reason, basic: bool) -> String {
         let answer = say(&Refusal::Auth(reason), basic);
-        let told: Vec<_> = answer.fields().iter().filter(|(name, _)| *name == "WWW-Authenticate").collect();
+        let told: Vec<_> =
+            answer.fields().into_iter().filter(|(name, _)| *name == "WWW-Authenticate").collect();
         assert_eq!((answer.status(), told.len()), (401, 1));
-        told[0].1.clone()
+        told[0].1.to_owned()
     }
 
     #[test]
@@ -175,7 +176,7 @@ mod tests {
             "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401,\
              \"code\":\"session-idle-timeout\",\"detail\":\"The session has idled too long.\"}"
         );
-        assert_eq!(say(&refusal, false).fields()[0], ("Content-Type", "application/problem+json".to_owned()));
+        assert_eq!(say(&refusal, false).fields()[0], ("Content-Type", "application/problem+json"));
         assert_eq!(
             body(&Refusal::NotFound),
             "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"code\":\"not-found\"}"
@@ -217,7 +218,7 @@ mod tests {
         for (wait, told) in [(1, "1"), (1_001, "2"), (300_000, "300")] {
             let retry_after = Duration::from_millis(wait);
             let answer = say(&Refusal::Auth(Reason::TooManyAttempts { retry_after }), false);
-            assert_eq!(answer.fields()[1], ("Retry-After", told.to_owned()));
+            assert_eq!(answer.fields()[1], ("Retry-After", told));
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use api::setup::initialise::Given;
 use arc_swap::ArcSwap;
-use auth::StoreError;
 use auth::limits::MAX_TOUCH_BATCH;
+use auth::{StoreError, breathing};
 use config::{Overrides, Settings, System};
 use gateway::{House, Served, bind_error};
 use rustix::process::{
@@ -173,8 +173,9 @@ impl Running {
         mut self,
         again: impl Fn() -> Result<Settings, Failure>,
     ) -> Result<(), Failure> {
-        let upkeep = self.office.spawn(Upkeep::of(&self.core, Arc::clone(&self.keep)).go_on());
-        let rechecks = self.office.spawn(Upkeep::of(&self.core, Arc::clone(&self.keep)).go_on_rechecking());
+        let upkeep = || Upkeep::of(&self.core, Arc::clone(&self.keep));
+        let rechecks = self.office.spawn(breathing(upkeep().go_on_rechecking()));
+        let upkeep = self.office.spawn(breathing(upkeep().go_on()));
         let mut result = Ok(());
         while let (Ok(()), Asked::Reload) = (&result, self.office.block_on(self.signals.next())) {
             match self.core.store.take_request(self.core.kernel.clock().wall()) {

@@ -60,9 +60,10 @@ fn cookies_left(clean: &Clean<'_>, mount: &Mounted) -> String {
 
 /// The names of the fields that the backend must not have from the client, and that are not told anew.
 fn to_remove(house: &House, mount: &Mounted, told: &[(String, String)]) -> String {
-    let own = house.told_names.iter().map(|name| &**name);
-    let all =
-        own.chain(CREDENTIALS).chain(mount.dialect.credential_fields().iter().copied()).chain(["Cookie"]);
+    let directory = house.kernel.directory().present();
+    let own = house.told_names.iter().chain(directory.asserting_fields()).map(|name| &**name);
+    let credentials = CREDENTIALS.iter().chain(mount.dialect.credential_fields()).copied();
+    let all = own.chain(credentials).chain(["Cookie"]);
     let is_told = |name: &&str| told.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
     let names: Vec<&str> = all.filter(|name| !is_told(name)).collect();
     names.join(", ")

@@ -83,13 +83,13 @@ impl Connection {
         let Secured { channel, certificate, driven, ldap, reader } = secured;
         let line = Arc::new(Line::default());
         let seen = Arc::clone(&line);
-        let driver = office.spawn(async move {
+        let driver = office.spawn(auth::breathing(async move {
             // How it ended is told to those who wait for an answer. One task: when ldap3 panics, the relay ends, too.
             let _ = match channel {
                 Channel::Plain(server) => tokio::join!(driven.drive(), relay(server, reader, &seen)),
                 Channel::Tls(server) => tokio::join!(driven.drive(), relay(server, reader, &seen)),
             };
-        });
+        }));
         let (driver, is_spent) = (driver.abort_handle(), AtomicBool::new(false));
         Self { ldap, driver, line, certificate, is_spent, paging: Mutex::new(()) }
     }

@@ -78,7 +78,7 @@ impl LdapRealm {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unavailability> {
-        let done = self.core.network.office.spawn(work).await;
+        let done = self.core.network.office.spawn(auth::breathing(work)).await;
         // A panic in the task, over an answer that ldap3 could not read, or the end of the process.
         done.map_err(|_| Unavailability(Cow::Borrowed("a server's answer could not be read")))
     }
