@@ -13,13 +13,13 @@ use ipnet::IpNet;
 use rustls::ClientConfig;
 
 use crate::dialect::Dialect;
+use crate::forward_auth::Asked;
 use crate::identity::{OwnNames, Trailers, passing_trailers};
 use crate::identity_token::{IdentityToken, RouteIdentity};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::session_cookies::SessionCookies;
 use crate::upstream::{Address, Upstream};
-use crate::way::Asked;
 
 /// How long a backend that could not be reached is passed over while another one is there.
 const SHUNNED: Duration = Duration::from_secs(5);

@@ -10,6 +10,7 @@
 mod answer;
 mod cookies;
 mod dialect;
+mod forward_auth;
 mod h1;
 mod house;
 mod identity;
@@ -23,11 +24,16 @@ mod session_cookies;
 mod upstream;
 mod way;
 
-pub use answer::{Answer, phrase};
-pub use dialect::{Claim, Destination, Dialect, Door, Visit};
+/// The parsers for `fuzz/`.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub use h1::fuzzing;
+pub mod fuzzing {
+    pub use crate::forward_auth::fuzzing::*;
+    pub use crate::h1::fuzzing::*;
+}
+
+pub use answer::{Answer, phrase};
+pub use dialect::{Claim, Destination, Dialect, Door, Visit};
 pub use h1::known_fields;
 pub use house::{Backends, House, HouseParts, Mount, NoRefresh, Route};
 pub use identity_token::{IdentityToken, RouteIdentity};

@@ -18,13 +18,12 @@ pub(crate) mod clean;
 mod present;
 mod record;
 mod route;
-mod stated;
-mod vouch;
 
 pub(crate) use accept::{Arrived, Peer, Wire};
+pub(crate) use act::{identity_token, shown};
 pub(crate) use answer::{Next, unreadable};
 pub use authenticate::Settled;
-pub(crate) use stated::Asked;
+pub(crate) use authorize::Forward;
 
 use crate::house::House;
 use crate::refusal::Stop;

@@ -62,7 +62,7 @@ impl Reserved {
     pub const PATH: &'static str = "/.doorward";
 
     /// Where proxies ask about requests that they hold. Those who may are answered as the request itself would be
-    /// (`gateway/src/way/stated.rs`) and never come to this dialect.
+    /// (`gateway/src/forward_auth/stated.rs`) and never come to this dialect.
     pub const ASKED_AT: &'static str = "/.doorward/auth";
 
     /// The dialect where no mount speaks `plain`.

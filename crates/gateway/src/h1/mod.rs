@@ -13,7 +13,7 @@ mod field;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(feature = "fuzzing"), expect(unreachable_pub, reason = "public for `fuzz/` only"))]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod host;
 pub(crate) mod io;
 mod request;
@@ -28,7 +28,7 @@ pub(crate) use field::{FieldRef, Known, is_field_value, is_token, members, trim}
 pub(crate) use framing::Framing;
 pub(crate) use host::is_host;
 pub(crate) use io::Io;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use request::take_request;
 pub(crate) use request::{Absolute, RequestHead, is_target, path_of};
 pub(crate) use response::{ResponseHead, take_response};

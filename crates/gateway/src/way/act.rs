@@ -10,10 +10,10 @@ use super::accept::Wire;
 use super::authorize::{Allowed, Forward, Perform, note_denial};
 use super::clean::{Clean, METHODS};
 use super::route::Through;
-use super::vouch::vouch;
 use crate::answer::Answer;
 use crate::cookies;
 use crate::dialect::Visit;
+use crate::forward_auth::vouch;
 use crate::h1::Known;
 use crate::house::{Backends, House, Mounted};
 use crate::identity;
@@ -123,7 +123,7 @@ async fn forward<'h>(
 ///
 /// # Errors
 /// Where nothing can be signed: a backend that is used to be told never takes a request for one of nobody.
-pub(super) fn identity_token(
+pub(crate) fn identity_token(
     house: &House,
     identity: &IdentityToken,
     known: &Authenticated,
@@ -274,7 +274,7 @@ fn tell(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// What an identity field says of this.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     let mut out = Vec::new();
     show(value, &mut out);
     // Visible ASCII, and blanks within.

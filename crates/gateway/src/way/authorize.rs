@@ -25,12 +25,12 @@ pub(crate) enum Allowed<'r> {
 
 /// Forwarding a request to a backend, or having the proxy forward it that holds it.
 pub(crate) struct Forward<'r> {
-    pub(super) clean: &'r Clean<'r>,
-    pub(super) mount: &'r Mounted,
-    pub(super) below: &'r str,
-    pub(super) through: Through<'r>,
+    pub(crate) clean: &'r Clean<'r>,
+    pub(crate) mount: &'r Mounted,
+    pub(crate) below: &'r str,
+    pub(crate) through: Through<'r>,
     /// The signed word about who it is that the backend gets, if it gets one.
-    pub(super) identity: Option<&'r IdentityToken>,
+    pub(crate) identity: Option<&'r IdentityToken>,
     public: bool,
 }
 

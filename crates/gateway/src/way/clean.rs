@@ -8,8 +8,8 @@ use auth::path::normalise;
 use auth::permission::Method;
 
 use super::accept::{Arrived, Peer};
-use super::stated::{self, Stated};
 use crate::cookies;
+use crate::forward_auth::{self, Stated};
 use crate::h1::{self, Known, RequestHead};
 use crate::house::House;
 use crate::query;
@@ -49,7 +49,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     let peer_trusted = house.trusts(peer.address.ip());
     let stated = match house.asked(&path).filter(|_| peer_trusted) {
         None => None,
-        Some(asked) => Some(Box::new(stated::read(head, method, asked)?)),
+        Some(asked) => Some(Box::new(forward_auth::read(head, method, asked)?)),
     };
     let normalised = match path {
         Cow::Borrowed(_) => None,
@@ -84,7 +84,7 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     })
 }
 
-pub(super) fn method(name: &[u8]) -> Result<Method, Refusal> {
+pub(crate) fn method(name: &[u8]) -> Result<Method, Refusal> {
     match name {
         // Known to HTTP, never for us: one echoes credentials, the other makes a tunnel (security.md row 75, case 34).
         b"TRACE" | b"CONNECT" => Err(Refusal::MethodNotAllowed { allow: METHODS }),

@@ -20,16 +20,16 @@ pub(crate) enum Asked<'p> {
 
 /// A request that somebody else holds.
 #[derive(Debug)]
-pub(super) struct Stated {
-    pub(super) method: Method,
+pub(crate) struct Stated {
+    pub(crate) method: Method,
     /// Path and query, as the proxy got them.
-    pub(super) target: Box<[u8]>,
+    pub(crate) target: Box<[u8]>,
     /// The path in its one form.
-    pub(super) path: Box<str>,
+    pub(crate) path: Box<str>,
     /// Whether the client's side is TLS, where the statement says so.
-    pub(super) secure: Option<bool>,
+    pub(crate) secure: Option<bool>,
     /// The host that the client asked for, where the statement says so.
-    pub(super) host: Option<Box<str>>,
+    pub(crate) host: Option<Box<str>>,
 }
 
 const FORWARDED_METHOD: &str = "X-Forwarded-Method";
@@ -39,7 +39,7 @@ const ORIGINAL_URI: &str = "X-Original-URI";
 const ORIGINAL_URL: &str = "X-Original-URL";
 
 /// A field that states a target, the one that states the method beside it, and the one that must not be there.
-const STATEMENTS: [(&str, &str, &str); 3] = [
+pub(super) const STATEMENTS: [(&str, &str, &str); 3] = [
     (FORWARDED_URI, FORWARDED_METHOD, ORIGINAL_METHOD),
     (ORIGINAL_URI, ORIGINAL_METHOD, FORWARDED_METHOD),
     (ORIGINAL_URL, ORIGINAL_METHOD, FORWARDED_METHOD),
@@ -49,7 +49,7 @@ const STATEMENTS: [(&str, &str, &str); 3] = [
 ///
 /// # Errors
 /// [`Refusal::BadRequest`] where nothing is stated, or more than one request; else as for a request of the stated kind.
-pub(super) fn read(head: &RequestHead, own: Method, asked: Asked<'_>) -> Result<Stated, Refusal> {
+pub(crate) fn read(head: &RequestHead, own: Method, asked: Asked<'_>) -> Result<Stated, Refusal> {
     match asked {
         Asked::InFields => in_fields(head, own),
         Asked::InPath(path) => in_path(head, own, path),
@@ -78,7 +78,7 @@ fn in_fields(head: &RequestHead, own: Method) -> Result<Stated, Refusal> {
     if values(head, other).next().is_some() {
         return Err(Refusal::BadRequest("the question states two methods"));
     }
-    let method = super::clean::method(sole(head, method_field)?)?;
+    let method = crate::way::clean::method(sole(head, method_field)?)?;
     // Proxies ask with GET, some with HEAD, and some can be told to ask with the request's own method.
     if ![Method::Get, Method::Head, method].contains(&own) {
         return Err(Refusal::BadRequest("the question is asked with another method than it states"));
@@ -112,7 +112,7 @@ fn sole<'h>(head: &'h RequestHead, name: &'h str) -> Result<&'h [u8], Refusal> {
     }
 }
 
-fn values<'h>(head: &'h RequestHead, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
+pub(super) fn values<'h>(head: &'h RequestHead, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
     head.fields().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
 }
 

@@ -3,14 +3,13 @@
 
 use auth::trust::Permit;
 
-use super::act::{identity_token, shown};
-use super::authorize::Forward;
-use super::clean::Clean;
 use crate::answer::Answer;
 use crate::cookies;
 use crate::h1::Known;
 use crate::house::{House, Mounted};
 use crate::refusal::Refusal;
+use crate::way::clean::Clean;
+use crate::way::{Forward, identity_token, shown};
 
 /// The field by which Envoy is told what to take out of the request (its filter `ext_authz`, over HTTP).
 const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
@@ -22,7 +21,7 @@ const CREDENTIALS: [&str; 3] = ["Authorization", "X-Api-Key", "apikey"];
 ///
 /// # Errors
 /// Where the backend is to get a token and nothing can be signed.
-pub(super) fn vouch(house: &House, action: &Forward<'_>, permit: &Permit) -> Result<Answer, Refusal> {
+pub(crate) fn vouch(house: &House, action: &Forward<'_>, permit: &Permit) -> Result<Answer, Refusal> {
     let Forward { clean, mount, .. } = action;
     let mut told: Vec<(String, String)> = Vec::new();
     if let Some(known) = permit.caller().known() {
