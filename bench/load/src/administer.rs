@@ -234,6 +234,7 @@ impl Bench<'_> {
             warm_up: WARM_UP,
             length: self.arguments.slice,
             tokens: &self.tokens,
+            tenths_from: None,
         };
         let Some((script, most)) = calls else {
             return Ok((checked(engine.run(&slice, || machine::scheduled(pid))?)?, Vec::new()));

@@ -38,6 +38,7 @@ impl Variant {
             warm_up: WARM_UP,
             length: arguments.slice,
             tokens: &self.tokens,
+            tenths_from: None,
         };
         let pid = self.proxy.pid();
         let seen = engine.run(&slice, || machine::scheduled(pid))?;
@@ -126,6 +127,7 @@ fn direct_slice(engine: &mut Engine, arguments: &Arguments) -> Outcome<Seen> {
         warm_up: WARM_UP / 3,
         length: arguments.slice / 4,
         tokens: &[],
+        tenths_from: None,
     };
     let seen = engine.run(&slice, || Ok(Scheduled::default()))?;
     match &seen.first_wrong {

@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::arguments::Arguments;
 use crate::engine::{Engine, Pace, Seen, Slice};
 use crate::machine::{self, Scheduled};
+use crate::others::{Account, Watch};
 use crate::proxies::{self, Folder, Proxy};
 use crate::report;
 use crate::report_storms;
@@ -37,9 +38,9 @@ pub(crate) struct Stormed {
     /// Traffic in slices without log-ins and beside them, in turns.
     pub(crate) quiet: Vec<Seen>,
     pub(crate) busy: Vec<Seen>,
-    /// Which share of the gateway's core others had, slice by slice.
-    pub(crate) quiet_others: Vec<f64>,
-    pub(crate) busy_others: Vec<f64>,
+    /// What others took of the gateway's core, slice by slice.
+    pub(crate) quiet_others: Vec<Account>,
+    pub(crate) busy_others: Vec<Account>,
     /// The log-ins of the busy slices.
     pub(crate) logged_in: Vec<LoggedIn>,
     /// CPU of the gateway's threads by name, over all slices of a kind.
@@ -153,15 +154,16 @@ impl Bench<'_> {
         Ok(shown)
     }
 
-    /// One slice, and which share of the gateway's core others had in it.
+    /// One slice, and what others took of the gateway's core in it.
     fn slice(
         &self,
         engine: &mut Engine,
         gateway: &Proxy,
         storm: Option<&mut Storm<'_>>,
         threads: &mut BTreeMap<String, Scheduled>,
-    ) -> Outcome<(Seen, f64)> {
+    ) -> Outcome<(Seen, Account)> {
         let pid = gateway.pid();
+        let watch = Watch::start(pid)?;
         let slice = Slice {
             target: gateway.address,
             connections: self.arguments.connections,
@@ -169,21 +171,19 @@ impl Bench<'_> {
             warm_up: WARM_UP,
             length: self.arguments.slice,
             tokens: &self.tokens,
+            tenths_from: Some(watch.origin),
         };
         let looks = RefCell::new(Vec::new());
         let clock = || {
-            let look = (machine::scheduled_by_name(pid)?, machine::core_busy(machine::PROXY_CORE)?);
-            looks.borrow_mut().push(look);
+            looks.borrow_mut().push(machine::scheduled_by_name(pid)?);
             machine::scheduled(pid)
         };
         let seen = match storm {
             None => engine.run(&slice, clock)?,
             Some(storm) => engine.run_beside(&slice, storm, clock)?,
         };
-        let mut others = f64::NAN;
-        if let [(before, busy_before), (after, busy_after)] = &looks.borrow()[..] {
-            let busy = busy_after.saturating_sub(*busy_before);
-            others = (busy.as_secs_f64() - seen.proxy_cpu.as_secs_f64()) / seen.wall.as_secs_f64();
+        let others = watch.end()?;
+        if let [before, after] = &looks.borrow()[..] {
             for (name, times) in after {
                 let earlier = before.get(name).copied().unwrap_or_default();
                 let sum = threads.entry(name.clone()).or_default();

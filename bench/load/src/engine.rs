@@ -17,6 +17,7 @@ use crate::Outcome;
 use crate::histogram::Histogram;
 use crate::machine::Scheduled;
 use crate::message::{self, ANSWER_BYTES, TOKEN_BYTES, Template};
+use crate::others::TENTH;
 
 /// Room for one answer through the proxy: the backend's 523 bytes and the headers that the proxy adds.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -64,6 +65,8 @@ pub(crate) struct Slice<'a> {
     pub(crate) length: Duration,
     /// One is drawn for each request; with none, the template's own stands.
     pub(crate) tokens: &'a [String],
+    /// Tells tenths of a second apart, beginning here.
+    pub(crate) tenths_from: Option<Instant>,
 }
 
 /// Something that asks the gateway for other things than the generator, beside it and on its thread.
@@ -102,6 +105,8 @@ pub(crate) struct Seen {
     /// Time the proxy could have run and something else had its core.
     pub(crate) proxy_waited: Duration,
     pub(crate) latency: Histogram,
+    /// The same by the tenth in which a request was due, if they are told apart; empty for those before the measurement.
+    pub(crate) by_tenth: Vec<Histogram>,
     /// Answers that were not a `200` with the backend's length, with the first of them.
     pub(crate) wrong: u64,
     pub(crate) first_wrong: Option<String>,
@@ -109,6 +114,21 @@ pub(crate) struct Seen {
     pub(crate) reconnects: u64,
     /// Connections that the proxy opened to the backend: with a working pool, few.
     pub(crate) upstream_connections: u64,
+}
+
+impl Seen {
+    fn record(&mut self, since: Instant, now: Instant, tenths_from: Option<Instant>) {
+        let took = now.saturating_duration_since(since);
+        self.requests += 1;
+        self.latency.record(took);
+        let Some(from) = tenths_from else { return };
+        let tenth = since.saturating_duration_since(from).as_nanos() / TENTH.as_nanos();
+        let tenth = usize::try_from(tenth).unwrap_or(usize::MAX);
+        if tenth >= self.by_tenth.len() {
+            self.by_tenth.resize(tenth + 1, Histogram::default());
+        }
+        self.by_tenth[tenth].record(took);
+    }
 }
 
 struct Client {
@@ -373,8 +393,7 @@ impl Engine {
         if let Some(since) = client.waiting_since.take()
             && self.measuring
         {
-            self.seen.requests += 1;
-            self.seen.latency.record(now.saturating_duration_since(since));
+            self.seen.record(since, now, slice.tenths_from);
         }
         match slice.pace {
             Pace::Closed => self.send(index, slice.tokens, now),
@@ -484,12 +503,28 @@ mod tests {
                 warm_up: Duration::from_millis(20),
                 length: Duration::from_millis(200),
                 tokens: std::slice::from_ref(&token),
+                tenths_from: None,
             };
             let seen = engine.run(&slice, || Ok(Scheduled::default())).unwrap();
             assert_eq!((seen.wrong, seen.reconnects), (0, 0), "{:?}", seen.first_wrong);
             assert!(seen.requests > 50, "{pace:?}: {} requests", seen.requests);
             assert!(matches!(pace, Pace::Closed) || seen.requests < 260, "{}", seen.requests);
             assert!(seen.latency.quantile(0.5) > Duration::ZERO);
+            assert!(seen.by_tenth.is_empty());
         }
+    }
+
+    #[test]
+    fn a_latency_is_in_the_tenth_in_which_the_request_was_due() {
+        let from = Instant::now();
+        let at = |millis| from + Duration::from_millis(millis);
+        let mut seen = Seen::default();
+        seen.record(at(199), at(450), Some(from));
+        seen.record(at(200), at(201), Some(from));
+        seen.record(at(299), at(300), Some(from));
+        let counts: Vec<u64> = seen.by_tenth.iter().map(Histogram::count).collect();
+        assert_eq!(counts, [0, 1, 2]);
+        assert!(seen.by_tenth[1].quantile(1.0) >= Duration::from_millis(251));
+        assert_eq!((seen.requests, seen.latency.count()), (3, 3));
     }
 }

@@ -35,6 +35,11 @@ impl Histogram {
         self.total += other.total;
     }
 
+    /// How many were recorded.
+    pub(crate) fn count(&self) -> u64 {
+        self.total
+    }
+
     /// The duration that `share` (0 to 1) of all did not exceed; zero when nothing was recorded.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let wanted = (self.total as f64 * share).ceil().max(1.0) as u64;

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -68,19 +67,6 @@ pub(crate) fn scheduled_by_name(pid: u32) -> Outcome<BTreeMap<String, Scheduled>
     Ok(by_name)
 }
 
-/// How long a core has been busy with anybody's work, in steps of 10 ms.
-pub(crate) fn core_busy(core: usize) -> Outcome<Duration> {
-    /// Ticks per second of `/proc/stat` (`USER_HZ`), the same on every Linux that this runs on.
-    const TICKS: u64 = 100;
-    let text = fs::read_to_string("/proc/stat")?;
-    let name = format!("cpu{core} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(&name)).ok_or("no such core in /proc/stat")?;
-    let numbers: Vec<u64> = line.split_whitespace().filter_map(|text| text.parse().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)).
-    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|place| numbers.get(*place)).sum::<u64>();
-    Ok(Duration::from_millis(busy * 1_000 / TICKS))
-}
-
 /// Gives the calling process's first thread its core whenever it wants it, and what it starts from now on no such thing.
 /// Returns what was reached, for the report.
 pub(crate) fn take_precedence() -> &'static str {
@@ -105,7 +91,8 @@ pub(crate) fn rss_kib(pid: u32) -> Outcome<u64> {
     Ok(total)
 }
 
-fn children(pid: u32) -> Vec<u32> {
+/// The processes that this one has started and that live.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|text| text.parse().ok()).collect()
 }

@@ -20,6 +20,7 @@ mod footprint;
 mod histogram;
 mod machine;
 mod message;
+mod others;
 mod population;
 mod proxies;
 mod rate;
