@@ -20,10 +20,11 @@ pub(crate) struct Need {
     package: &'static str,
 }
 
-/// What the tests run: the real client, the real backend and the real directory servers.
+/// What the tests run: the real client, the real backend, the real proxies and the real directory servers.
 pub(crate) const TESTS: &[Need] = &[
     Need { program: "curl", package: "curl" },
     Need { program: "nginx", package: "nginx" },
+    Need { program: "caddy", package: "caddy" },
     Need { program: "slapd", package: "slapd" },
     Need { program: "ldapsearch", package: "ldap-utils" },
     // The package is what a machine lacks that has Samba for its files; it brings the program and the modules.

@@ -37,6 +37,10 @@ pub(crate) async fn walk(house: &House, arrived: &Arrived, mut wire: Wire<'_>) -
     let mut record = Record::begin(house, arrived);
     let mut settled = Settled::default();
     let cleaned = clean::clean(house, arrived);
+    // Some proxies announce the body that they keep.
+    if cleaned.as_ref().map_or_else(|_| clean::is_asked(house, arrived), Clean::is_question) {
+        wire.pass_over_body();
+    }
     let acted = match &cleaned {
         Ok(clean) => line(house, clean, &mut wire, &mut settled, &mut record).await,
         Err(refusal) => Err(refusal.clone().into()),

@@ -18,8 +18,9 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// What debconf is to know before: a slapd without a configuration has nothing to start with, now or after a reboot.
 const ANSWERS: &str = "slapd slapd/no_configuration boolean true\n";
 
-/// What Samba's packages would start after a reboot.
-const SAMBA_UNITS: &[&str] = &["smbd", "nmbd", "winbind", "samba-ad-dc"];
+/// What a package would start after a reboot.
+const UNITS: &[(&str, &[&str])] =
+    &[("samba-ad-dc", &["smbd", "nmbd", "winbind", "samba-ad-dc"]), ("caddy", &["caddy"])];
 
 /// While this lives, an installation starts no service.
 #[derive(Debug)]
@@ -90,10 +91,12 @@ pub(super) fn answer(packages: &[&str]) -> Outcome {
 /// # Errors
 /// When systemd is there and refuses.
 pub(super) fn disable(packages: &[&str]) -> Outcome {
-    if !packages.contains(&"samba-ad-dc") || !super::is_there("systemctl") {
+    let installed = UNITS.iter().filter(|(package, _)| packages.contains(package));
+    let units: Vec<&str> = installed.flat_map(|(_, units)| units.iter().copied()).collect();
+    if units.is_empty() || !super::is_there("systemctl") {
         return Ok(());
     }
-    run::run(run::program("systemctl").args(["--quiet", "disable"]).args(SAMBA_UNITS))
+    run::run(run::program("systemctl").args(["--quiet", "disable"]).args(units))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Settings files, right and wrong, and what is said about them.
 
+mod forward_auth;
 mod identity_token;
 mod limits;
 mod ovirt;

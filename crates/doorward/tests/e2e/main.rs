@@ -11,6 +11,7 @@ mod directory;
 mod durability;
 mod explain;
 mod first_start;
+mod forward_auth;
 mod forwarding;
 mod framing;
 mod hardening;

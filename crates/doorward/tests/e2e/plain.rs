@@ -239,13 +239,7 @@ fn contract_errors_are_problem_details() {
     assert_problem(&answer, 501, "Not Implemented", "\"code\":\"not-implemented\"", "BREW");
     let answer = raw::once(house.address(), "GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
     assert_problem(&answer, 400, "Bad Request", "\"code\":\"bad-request\"", "two hosts");
-    for target in [
-        "/.doorward/x",
-        "/.doorward/sessionx",
-        "/.doorward/metrics",
-        "/.doorward/auth",
-        "/.doorward/health/x",
-    ] {
+    for target in ["/.doorward/x", "/.doorward/sessionx", "/.doorward/metrics", "/.doorward/health/x"] {
         let answer = house.ask("GET", target, &[]);
         assert_problem(&answer, 404, "Not Found", "\"code\":\"not-found\"", target);
     }

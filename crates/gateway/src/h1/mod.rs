@@ -30,7 +30,7 @@ pub(crate) use host::is_host;
 pub(crate) use io::Io;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use request::take_request;
-pub(crate) use request::{Absolute, RequestHead, is_target, path_of};
+pub(crate) use request::{Absolute, RequestHead, is_target, path_of, query_of};
 pub(crate) use response::{ResponseHead, take_response};
 
 /// The longest head, request or status line and the last empty line included. Must stay below 64 KiB: spans

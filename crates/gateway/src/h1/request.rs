@@ -275,6 +275,11 @@ pub(crate) fn path_of(target: &[u8]) -> &[u8] {
     &target[..memchr::memchr(b'?', target).unwrap_or(target.len())]
 }
 
+/// What follows the path of a target: nothing, or a query with its `?`.
+pub(crate) fn query_of(target: &[u8]) -> &[u8] {
+    &target[path_of(target).len()..]
+}
+
 /// A target in absolute-form (RFC 9112 section 3.2.2).
 pub(crate) struct Absolute<'t> {
     pub(crate) is_https: bool,

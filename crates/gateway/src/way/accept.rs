@@ -28,3 +28,13 @@ pub(crate) struct Wire<'c> {
     pub(crate) body: RequestBody,
     pub(crate) pool: &'c Pool,
 }
+
+impl Wire<'_> {
+    /// Takes no further request from the connection where this one announces a body that nobody reads: perhaps it never comes,
+    /// and where the next request would begin nobody can know.
+    pub(crate) fn pass_over_body(&mut self) {
+        if !self.body.is_complete() {
+            self.client.close();
+        }
+    }
+}

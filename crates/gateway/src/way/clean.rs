@@ -84,6 +84,11 @@ pub(super) fn clean<'a>(house: &House, arrived: &'a Arrived) -> Result<Clean<'a>
     })
 }
 
+/// Whether a request that could not be cleaned came to where proxies ask.
+pub(super) fn is_asked(house: &House, arrived: &Arrived) -> bool {
+    normalise(path_of(&arrived.head)).is_ok_and(|path| house.asked(&path).is_some())
+}
+
 pub(crate) fn method(name: &[u8]) -> Result<Method, Refusal> {
     match name {
         // Known to HTTP, never for us: one echoes credentials, the other makes a tunnel (security.md row 75, case 34).

@@ -22,8 +22,8 @@ pub(crate) struct Routed<'r> {
 impl Routed<'_> {
     /// Takes no further request from the connection where this one has a body that nobody reads.
     pub(super) fn pass_over_body(&self, wire: &mut Wire<'_>) {
-        if self.is_bodiless() && !wire.body.is_complete() {
-            wire.client.close();
+        if self.is_bodiless() {
+            wire.pass_over_body();
         }
     }
 
