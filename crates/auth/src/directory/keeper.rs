@@ -17,7 +17,7 @@ use crate::witness::{Event, Witness};
 use crate::words::names::RealmName;
 
 /// How many changes of a crowd are judged before the thread is given to others: it is a worker's, and requests wait for it.
-const CHANGES_IN_STEP: usize = 8;
+const CHANGES_IN_STEP: usize = 4;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -202,7 +202,11 @@ impl Directory {
             }
             written
         };
-        for told in made {
+        // Each of them goes on at once, and before what arrives after him.
+        for (place, told) in made.into_iter().enumerate() {
+            if place % CHANGES_IN_STEP == CHANGES_IN_STEP - 1 {
+                tokio::task::yield_now().await;
+            }
             drop(told.send(written.clone().map_err(ChangeError::Store)));
         }
     }
