@@ -36,6 +36,47 @@ const OWN_NAMES: [&str; 14] = [
     "fastlyclientip",
 ];
 
+/// How the names above are usually written: for proxies that are told what to take out, as they know no prefixes. Without those
+/// that every proxy says itself (`X-Forwarded-For`, `-Proto`, `-Host`), and without those that frame.
+pub(crate) const USUAL_SPELLINGS: [&str; 36] = [
+    "Forwarded",
+    "X-Forwarded-Method",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username",
+    "X-Forwarded-Access-Token",
+    "X-Original-Method",
+    "X-Original-URI",
+    "X-Original-URL",
+    "X-Original-Host",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "X-Auth-Request-Groups",
+    "X-Auth-Request-Preferred-Username",
+    "X-Authenticated-User",
+    "X-Auth-User",
+    "X-WebAuth-User",
+    "X-Remote-User",
+    "Remote-User",
+    "X-Real-IP",
+    "X-Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "Proxy",
+];
+
 /// All names that only the gateway may set.
 pub(crate) struct OwnNames {
     names: Vec<String>,
@@ -189,6 +230,21 @@ mod tests {
             "X_Original_Method",
         ] {
             assert!(own.hold_name(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn case_5_the_usual_spellings_are_of_all_names_that_are_ours() {
+        let own = OwnNames::new([]);
+        for name in USUAL_SPELLINGS {
+            assert!(own.hold(Known::classify(name.as_bytes()), name.as_bytes()), "{name}");
+        }
+        let squeezed: Vec<String> = USUAL_SPELLINGS.iter().map(|name| squeeze(name)).collect();
+        for name in OWN_NAMES.iter().filter(|name| !["transferencoding", "contentlength"].contains(name)) {
+            assert!(squeezed.iter().any(|usual| usual == name), "{name}");
+        }
+        for prefix in OWN_PREFIXES {
+            assert!(squeezed.iter().any(|usual| usual.starts_with(prefix)), "{prefix}");
         }
     }
 

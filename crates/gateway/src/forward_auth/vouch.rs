@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::cookies;
 use crate::h1::Known;
 use crate::house::{House, Mounted};
+use crate::identity::USUAL_SPELLINGS;
 use crate::refusal::Refusal;
 use crate::way::clean::Clean;
 use crate::way::{Forward, identity_token, shown};
@@ -62,8 +63,13 @@ fn to_remove(house: &House, mount: &Mounted, told: &[(String, String)]) -> Strin
     let directory = house.kernel.directory().present();
     let own = house.told_names.iter().chain(directory.asserting_fields()).map(|name| &**name);
     let credentials = CREDENTIALS.iter().chain(mount.dialect.credential_fields()).copied();
-    let all = own.chain(credentials).chain(["Cookie"]);
     let is_told = |name: &&str| told.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
-    let names: Vec<&str> = all.filter(|name| !is_told(name)).collect();
+    let all = own.chain(USUAL_SPELLINGS).chain(credentials).chain(["Cookie"]).filter(|name| !is_told(name));
+    let mut names: Vec<&str> = Vec::new();
+    for name in all {
+        if !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            names.push(name);
+        }
+    }
     names.join(", ")
 }

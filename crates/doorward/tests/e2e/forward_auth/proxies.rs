@@ -336,6 +336,32 @@ fn case_6_no_client_says_who_he_is_or_which_request_is_judged() {
     }
 }
 
+/// What the answer tells Envoy to take out, the guide's other configurations take out by name.
+#[test]
+fn case_5_no_field_tells_the_backend_another_request_than_was_judged() {
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let answer = ask(street.gateway.address(), "GET", "/.doorward/auth/open/x", &[], "");
+        let names = answer.header("x-envoy-auth-headers-to-remove").expect("what is to be taken out");
+        // A cookie of the client's own stays.
+        let names: Vec<&str> = names.split(", ").filter(|name| *name != "Cookie").collect();
+        assert!(names.len() > 40, "{names:?}");
+        for separator in ["-", "_", "."] {
+            // What is told at another mount is none of this one's.
+            let spelled: Vec<String> = names
+                .iter()
+                .filter(|name| !name.starts_with("fusion-"))
+                .map(|name| name.replace('-', separator))
+                .filter(|name| separator == "-" || name.contains(separator))
+                .collect();
+            let fields: Vec<(&str, &str)> = spelled.iter().map(|name| (&**name, "FORGED")).collect();
+            assert_eq!(street.ask("GET", "/open/x", &fields).status, 200, "{kind:?} {separator}");
+            let head = street.seen(separator).head_text();
+            assert!(!head.contains("FORGED"), "{kind:?} {separator}: {head}");
+        }
+    }
+}
+
 #[test]
 fn case_8_connection_takes_nothing_away() {
     for kind in KINDS {
