@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 
 use crate::dialect::Dialect;
 use crate::forward_auth::Asked;
-use crate::identity::{OwnNames, Trailers, passing_trailers};
+use crate::identity::{self, OwnNames, Trailers, passing_trailers};
 use crate::identity_token::{IdentityToken, RouteIdentity};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
@@ -56,8 +56,8 @@ pub struct House {
     pub(crate) separate_administration: bool,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) own_names: Arc<OwnNames>,
-    /// Every field in which some backend is told who it is, as it is written.
-    pub(crate) told_names: Vec<Box<str>>,
+    /// Every field that no backend has from a client, as it is usually written: for proxies that forward by themselves.
+    pub(crate) kept_back: Vec<Box<str>>,
     /// Which trailer fields may pass.
     pub(crate) trailers: Trailers,
     /// Whose session cookies come where.
@@ -90,10 +90,9 @@ impl House {
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
         let told = mounts.iter().flat_map(|mount| mount.dialect.identity_names());
         let signed = mounts.iter().flat_map(Mount::identity_tokens).filter_map(IdentityToken::own_name);
-        let mut told_names: Vec<Box<str>> = told.chain(signed).map(Box::from).collect();
-        told_names.sort();
-        told_names.dedup();
-        let own_names = Arc::new(OwnNames::new(told_names.iter().map(|name| &**name)));
+        let told: Vec<&str> = told.chain(signed).collect();
+        let kept_back = identity::kept_back(told.iter().copied());
+        let own_names = Arc::new(OwnNames::new(told));
         let session_cookies = SessionCookies::of(&mounts);
         let mounted = mounts.into_iter().map(|mount| Mounted {
             territory: mount.territory(),
@@ -105,7 +104,7 @@ impl House {
             session_cookies,
             trailers: passing_trailers(Arc::clone(&own_names), Arc::clone(&parts.kernel)),
             own_names,
-            told_names,
+            kept_back,
             kernel: parts.kernel,
             signatory: parts.signatory,
             trusted_proxies: parts.trusted_proxies,

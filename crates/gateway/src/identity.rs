@@ -38,7 +38,7 @@ const OWN_NAMES: [&str; 14] = [
 
 /// How the names above are usually written: for proxies that are told what to take out, as they know no prefixes. Without those
 /// that every proxy says itself (`X-Forwarded-For`, `-Proto`, `-Host`), and without those that frame.
-pub(crate) const USUAL_SPELLINGS: [&str; 36] = [
+const USUAL_SPELLINGS: [&str; 36] = [
     "Forwarded",
     "X-Forwarded-Method",
     "X-Forwarded-Uri",
@@ -76,6 +76,18 @@ pub(crate) const USUAL_SPELLINGS: [&str; 36] = [
     "Fastly-Client-IP",
     "Proxy",
 ];
+
+/// The fields that carry credentials on every mount.
+const CREDENTIALS: [&str; 4] = ["Authorization", "X-Api-Key", "apikey", "Cookie"];
+
+/// The usual spellings of every field that no backend has from a client, with those in which somebody is `told` who it is.
+pub(crate) fn kept_back<'a>(told: impl IntoIterator<Item = &'a str>) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> =
+        told.into_iter().chain(USUAL_SPELLINGS).chain(CREDENTIALS).map(Box::from).collect();
+    names.sort_by_key(|name| name.to_ascii_lowercase());
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    names
+}
 
 /// All names that only the gateway may set.
 pub(crate) struct OwnNames {
@@ -245,6 +257,15 @@ mod tests {
         }
         for prefix in OWN_PREFIXES {
             assert!(squeezed.iter().any(|usual| usual.starts_with(prefix)), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_back_is_named_once() {
+        let names = kept_back(["acme-user", "X-FORWARDED-USER", "acme-user"]);
+        let written = |name: &str| names.iter().filter(|one| one.eq_ignore_ascii_case(name)).count();
+        for name in ["acme-user", "x-forwarded-user", "Cookie", "authorization", "X-Rewrite-URL"] {
+            assert_eq!(written(name), 1, "{name}");
         }
     }
 

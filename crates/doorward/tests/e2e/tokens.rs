@@ -137,6 +137,18 @@ fn contract_whoever_has_no_password_gets_no_token() {
 }
 
 #[test]
+fn whoever_shows_nothing_that_can_be_read_is_written_down() {
+    let (_backend, gateway) = house("");
+    let address = gateway.address();
+    for fields in [&[][..], &[("Authorization", "Basic ***")]] {
+        assert_eq!(ask(address, "POST", "/oauth2/token", fields, "").status, 401);
+    }
+    let (_, denied) = as_admin(address, "GET", "/audit?event=denied&order=asc", "");
+    let reasons: Vec<_> = denied.as_array().unwrap().iter().map(|line| &line["fields"]["reason"]).collect();
+    assert_eq!(reasons, ["no_credentials", "malformed_credentials"], "{denied}");
+}
+
+#[test]
 fn who_guesses_is_throttled_as_at_a_login() {
     let backend = Recorder::start();
     let settings = format!(

@@ -7,16 +7,12 @@ use crate::answer::Answer;
 use crate::cookies;
 use crate::h1::Known;
 use crate::house::{House, Mounted};
-use crate::identity::USUAL_SPELLINGS;
 use crate::refusal::Refusal;
 use crate::way::clean::Clean;
 use crate::way::{Forward, identity_token, shown};
 
 /// The field by which Envoy is told what to take out of the request (its filter `ext_authz`, over HTTP).
 const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
-
-/// The fields that carry credentials on every mount.
-const CREDENTIALS: [&str; 3] = ["Authorization", "X-Api-Key", "apikey"];
 
 /// The answer.
 ///
@@ -61,15 +57,9 @@ fn cookies_left(clean: &Clean<'_>, mount: &Mounted) -> String {
 /// The names of the fields that the backend must not have from the client, and that are not told anew.
 fn to_remove(house: &House, mount: &Mounted, told: &[(String, String)]) -> String {
     let directory = house.kernel.directory().present();
-    let own = house.told_names.iter().chain(directory.asserting_fields()).map(|name| &**name);
-    let credentials = CREDENTIALS.iter().chain(mount.dialect.credential_fields()).copied();
+    let always = house.kept_back.iter().chain(directory.asserting_fields()).map(|name| &**name);
+    let all = always.chain(mount.dialect.credential_fields().iter().copied());
     let is_told = |name: &&str| told.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
-    let all = own.chain(USUAL_SPELLINGS).chain(credentials).chain(["Cookie"]).filter(|name| !is_told(name));
-    let mut names: Vec<&str> = Vec::new();
-    for name in all {
-        if !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-            names.push(name);
-        }
-    }
+    let names: Vec<&str> = all.filter(|name| !is_told(name)).collect();
     names.join(", ")
 }

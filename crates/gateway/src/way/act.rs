@@ -67,8 +67,15 @@ async fn perform(
     })?;
     let visit = Visit { request: clean, below, body };
     own.perform(visit, permit).await.map_err(|refusal| {
-        // Operations have rules beyond the permissions on their path: whose record it is, how lately he logged in.
-        if let Refusal::Auth(reason @ (Reason::Forbidden | Reason::NotRecent)) = &refusal {
+        // Operations have rules beyond the permissions on their path: whose record it is, how lately he logged in. And at a public
+        // door nobody has looked at the credentials before; of those that have a name in them the kernel tells.
+        if let Refusal::Auth(
+            reason @ (Reason::Forbidden
+            | Reason::NotRecent
+            | Reason::NoCredentials
+            | Reason::MalformedCredentials(_)),
+        ) = &refusal
+        {
             note_denial(house, clean, who.as_ref(), reason);
         }
         refusal.into()
