@@ -217,7 +217,7 @@ impl Kernel {
         let now = self.parts.clock.now();
         let known = Authenticated::by_key(&self.parts.directory.present(), &hash, now)?;
         if let Some(compiled) = known.key() {
-            compiled.note_use(client, now);
+            self.parts.directory.note_use(compiled, client, now);
             self.note_use(&known, *compiled.key.id.as_bytes(), client, now);
         }
         Ok(known)
@@ -436,6 +436,16 @@ impl Kernel {
         self.parts.store.forget_attempts(before, known_before).await.map_err(|_| Reason::StoreFailed)
     }
 
+    /// Writes behind what is only noted in memory when it happens: activity of sessions, and uses of API keys.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: the next activity of the same session and the next use of the same key bring it again.
+    pub async fn write_behind(&self) -> Result<(), StoreError> {
+        while self.parts.sessions.write_touches().await? == MAX_TOUCH_BATCH {}
+        while self.parts.directory.write_key_uses().await? == MAX_TOUCH_BATCH {}
+        Ok(())
+    }
+
     /// Puts another state of sessions, directory and counters in force: the one that `exchange` puts into the stores, whose
     /// directory it gives. Gives how many sessions there are then.
     ///
@@ -449,7 +459,7 @@ impl Kernel {
         &self,
         exchange: impl AsyncFnOnce() -> Result<Snapshot, E>,
     ) -> Result<usize, E> {
-        while self.parts.sessions.write_touches().await? == MAX_TOUCH_BATCH {}
+        self.write_behind().await?;
         let directory = self.parts.directory.hold().await;
         let sessions = self.parts.sessions.hold().await;
         let snapshot = exchange().await?;

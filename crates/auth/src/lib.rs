@@ -48,6 +48,6 @@ pub use words::key_ring::{
     KeyRing, KeyRingFault, KeyState, PrivateKey, PublicKey, SigningAlgorithm, SigningKey,
 };
 pub use words::names::{AppName, NameFault, RealmName, RoleName, Scope, Username};
-pub use words::records::{ApiKey, App, Attribute, Initialised, RealmRecord, Role, User, Vouched};
+pub use words::records::{ApiKey, App, Attribute, Initialised, KeyUse, RealmRecord, Role, User, Vouched};
 pub use words::session::{EndReason, Ended, Origin, SessionLimits, SessionRecord};
 pub use words::token::{KeyText, SessionToken, TokenHash};

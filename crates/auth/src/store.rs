@@ -10,7 +10,7 @@ use crate::words::clock::Moment;
 use crate::words::ids::{KeyId, UserId};
 use crate::words::key_ring::KeyRing;
 use crate::words::names::{AppName, RealmName, RoleName};
-use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
+use crate::words::records::{ApiKey, App, Initialised, KeyUse, RealmRecord, Role, User};
 use crate::words::session::{Ended, SessionRecord};
 use crate::words::token::TokenHash;
 
@@ -87,6 +87,8 @@ pub struct DirectoryImage {
     pub apps: Vec<App>,
     /// Every API key.
     pub keys: Vec<ApiKey>,
+    /// The last use of each key that was ever used.
+    pub key_uses: Vec<(KeyId, KeyUse)>,
     /// Set once the installation was set up.
     pub initialised: Option<Initialised>,
     /// The signing keys, once there are some.
@@ -116,6 +118,8 @@ pub trait DirectoryStore: Send + Sync {
     fn load(&self) -> Pending<'_, Result<DirectoryImage, StoreError>>;
     /// Makes these changes, all or none. Durable when resolved.
     fn apply(&self, changes: Vec<Change>) -> Pending<'_, Result<(), StoreError>>;
+    /// Notes uses of API keys. Never moves a key's last use back; keys that are not there are passed over.
+    fn note_key_uses(&self, uses: Vec<(KeyId, KeyUse)>) -> Pending<'_, Result<(), StoreError>>;
     /// Keeps the throttle's counters. Durable when resolved.
     fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>>;
     /// Every counter, at the start.

@@ -146,7 +146,8 @@ fn native_realm(since: Moment) -> RealmRecord {
 fn latest(sessions: &Sessions, snapshot: &Snapshot, attempts: &[AttemptRecord]) -> Moment {
     let users = snapshot.accounts().map(|account| account.user.created.max(account.user.updated));
     let attempts = attempts.iter().map(|attempt| attempt.since);
-    let mut latest = users.chain(attempts).max().unwrap_or_default();
+    let keys = snapshot.keys().filter_map(|key| Some(key.last_use()?.at));
+    let mut latest = users.chain(attempts).chain(keys).max().unwrap_or_default();
     sessions.table().filtered(|session| {
         latest = latest.max(session.last_seen());
         // At the beginning of time only those have ended whom somebody ended.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::{Services, signing_keys};
-use auth::limits::{MAX_TOUCH_BATCH, SWEEP_INTERVAL, TOUCH_INTERVAL};
+use auth::limits::{SWEEP_INTERVAL, TOUCH_INTERVAL};
 use auth::{AuditStore, Event, Kernel, Ledger, SigningAlgorithm};
 use serde_json::json;
 
@@ -62,7 +62,7 @@ impl Upkeep {
         loop {
             for _ in 0..SWEEP_INTERVAL.as_secs() / TOUCH_INTERVAL.as_secs() {
                 tokio::time::sleep(TOUCH_INTERVAL).await;
-                self.write_touches().await;
+                self.said("write_behind", self.kernel.write_behind().await);
             }
             self.ledger.settle();
             self.said("sweep", self.kernel.sweep().await);
@@ -88,10 +88,6 @@ impl Upkeep {
             let pause = soonest.map_or(LONGEST_RECHECK_PAUSE, |interval| interval / 4);
             tokio::time::sleep(pause.clamp(SHORTEST_RECHECK_PAUSE, LONGEST_RECHECK_PAUSE)).await;
         }
-    }
-
-    async fn write_touches(&self) {
-        while let Some(MAX_TOUCH_BATCH) = self.said("touch", self.kernel.sessions().write_touches().await) {}
     }
 
     /// Forgets lines of the audit log that are older than the settings keep them, and has that written down.

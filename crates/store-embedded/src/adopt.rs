@@ -27,12 +27,13 @@ SELECT coalesce(max(moment), 0) FROM ( \
 SELECT max(max(created, last_seen)) AS moment FROM restored.sessions UNION ALL SELECT max(at) FROM restored.ends UNION ALL \
 SELECT max(max(created, updated)) FROM restored.users UNION ALL SELECT max(max(created, updated)) FROM restored.roles UNION ALL \
 SELECT max(max(created, updated)) FROM restored.realms UNION ALL SELECT max(max(created, updated)) FROM restored.apps UNION ALL \
-SELECT max(created) FROM restored.api_keys UNION ALL SELECT max(since) FROM restored.attempts)";
+SELECT max(max(created, coalesce(used_at, 0))) FROM restored.api_keys UNION ALL SELECT max(since) FROM restored.attempts)";
 /// Both files have the schema that this version is sealed with, so their columns are the same.
-const EXCHANGE: [&str; 22] = [
+const EXCHANGE: [&str; 24] = [
     "CREATE TEMP TABLE present AS \
      SELECT token, last_seen, last_seen_seal FROM main.sessions \
      WHERE token IN (SELECT token FROM restored.sessions)",
+    "CREATE TEMP TABLE present_keys AS SELECT id, used_at, used_from, used_seal FROM main.api_keys WHERE used_at IS NOT NULL",
     "DELETE FROM main.sessions",
     "INSERT INTO main.sessions SELECT * FROM restored.sessions",
     "DELETE FROM main.users",
@@ -45,6 +46,9 @@ const EXCHANGE: [&str; 22] = [
     "INSERT INTO main.apps SELECT * FROM restored.apps",
     "DELETE FROM main.api_keys",
     "INSERT INTO main.api_keys SELECT * FROM restored.api_keys",
+    "UPDATE main.api_keys SET used_at = present.used_at, used_from = present.used_from, used_seal = present.used_seal \
+     FROM temp.present_keys AS present WHERE api_keys.id = present.id \
+     AND (api_keys.used_at IS NULL OR api_keys.used_at < present.used_at)",
     "DELETE FROM main.installation",
     "INSERT INTO main.installation SELECT * FROM restored.installation",
     "DELETE FROM main.attempts",

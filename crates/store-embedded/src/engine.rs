@@ -15,10 +15,11 @@ use crate::seal::Seal;
 /// "Door", in the header of every store file.
 const APPLICATION: i64 = 0x446f_6f72;
 /// What takes a store from each version to the next. The version of a file is how many of them it has seen.
-pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_start.sql"), include_str!("../migrations/0002_key_uses.sql")];
 /// The seal of the schema that each version has. sqlx believes what the file says about its columns, and does not survive
 /// what a flipped bit makes of that.
-pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-2_047_475_214_164_834_837];
+pub(crate) const SCHEMAS: [i64; MIGRATIONS.len()] = [-2_047_475_214_164_834_837, 8_340_150_890_554_885_156];
 /// What a schema is sealed over: every table and index, but not where it lies.
 const SCHEMA: &str = "\
 SELECT CAST(group_concat(part, x'0a') AS BLOB) FROM \

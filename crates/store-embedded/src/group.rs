@@ -26,6 +26,7 @@ use crate::limits::MAX_FORGOTTEN;
 use crate::rows::Bound;
 use crate::rows::attempts::AttemptsRow;
 use crate::rows::end::{EndRow, NumberedEnd};
+use crate::rows::key::KeyUseRow;
 use crate::rows::session::{SessionRow, TouchRow, read_seal};
 use crate::statements::{self, Bulk};
 use crate::tally::{Table, Tallies};
@@ -42,6 +43,8 @@ pub(crate) enum Work {
     Forget(i64),
     /// Change the directory, all or nothing.
     Apply(Vec<ChangeRow>),
+    /// Note uses of API keys.
+    NoteKeyUses(Vec<KeyUseRow>),
     /// Keep login counters.
     PutAttempts(Vec<AttemptsRow>),
     /// Forget some of the oldest lines of the audit log, if they are older than this.
@@ -99,6 +102,7 @@ impl Work {
             | Self::Delete(_)
             | Self::Forget(_)
             | Self::ForgetAudit(_)
+            | Self::NoteKeyUses(_)
             | Self::PutAttempts(_)
             | Self::ForgetAttempts { .. } => false,
             #[cfg(test)]
@@ -372,6 +376,10 @@ impl<'c> Group<'c> {
                 ("forget old lines of the audit log", self.forget_audit(*before).await)
             }
             Work::Apply(changes) => ("change the directory", self.apply(changes).await),
+            Work::NoteKeyUses(rows) => {
+                let noted = in_bulk(self.connection, &statements::NOTE_KEY_USES, rows, KeyUseRow::bind).await;
+                ("note uses of API keys", noted.map(|()| Counted::default()))
+            }
             Work::PutAttempts(rows) => {
                 let put = in_bulk(self.connection, &statements::PUT_ATTEMPTS, rows, AttemptsRow::bind).await;
                 ("keep login counters", put.map(|()| Counted::default()))

@@ -19,6 +19,8 @@ pub(crate) const MAX_ENDS: usize = 4_096;
 pub(crate) const MAX_TOUCHES: usize = 512;
 /// Sessions that one operation forgets at the most; the rest follows in the next.
 pub(crate) const MAX_FORGOTTEN: u32 = 1_024;
+/// Uses of API keys that one operation notes; longer lists are split.
+pub(crate) const MAX_KEY_USES: usize = 1_024;
 /// Login counters that one operation writes; longer lists are split.
 pub(crate) const MAX_ATTEMPTS: usize = 1_024;
 /// Sessions in one batch of `load`.

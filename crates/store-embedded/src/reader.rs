@@ -117,12 +117,15 @@ impl Reader {
 async fn read_directory(connection: &mut SqliteConnection) -> Result<DirectoryImage, StoreError> {
     let fail = |error: sqlx::Error| fault("read the directory", &error);
     let mut snapshot = connection.begin().await.map_err(fail)?;
+    let keys = read_table(&mut snapshot, Table::ApiKeys, statements::KEYS, read_key).await?;
+    let key_uses = keys.iter().filter_map(|(key, used)| Some((key.id, (*used)?))).collect();
     let image = DirectoryImage {
         users: read_table(&mut snapshot, Table::Users, statements::USERS, read_user).await?,
         roles: read_table(&mut snapshot, Table::Roles, statements::ROLES, read_role).await?,
         realms: read_table(&mut snapshot, Table::Realms, statements::REALMS, read_realm).await?,
         apps: read_table(&mut snapshot, Table::Apps, statements::APPS, read_app).await?,
-        keys: read_table(&mut snapshot, Table::ApiKeys, statements::KEYS, read_key).await?,
+        keys: keys.into_iter().map(|(key, _)| key).collect(),
+        key_uses,
         initialised: read_table(
             &mut snapshot,
             Table::Installation,

@@ -61,10 +61,9 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.desc
 properties = excluded.properties, created = excluded.created, updated = excluded.updated, seal = excluded.seal";
 pub(crate) const DELETE_APP: &str = "DELETE FROM apps WHERE id = $1";
 
-pub(crate) const KEYS: &str =
-    "SELECT id, hash, name, user_id, permissions, expires, created, seal FROM api_keys ORDER BY id";
+pub(crate) const KEYS: &str = "SELECT id, hash, name, user_id, permissions, expires, created, seal, used_at, used_from, used_seal FROM api_keys ORDER BY id";
 pub(crate) const KEY_SEAL: &str = "SELECT seal FROM api_keys WHERE id = $1";
-/// Keys never change, so one whose id or hash is taken is refused.
+/// Keys never change but for their last use, so one whose id or hash is taken is refused.
 pub(crate) const PUT_KEY: &str = "\
 INSERT INTO api_keys (id, hash, name, user_id, permissions, expires, created, seal) \
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -163,6 +162,15 @@ pub(crate) static TOUCH_SESSIONS: LazyLock<Bulk> = LazyLock::new(|| {
         3,
         ") UPDATE sessions SET last_seen = touches.last_seen, last_seen_seal = touches.last_seen_seal \
          FROM touches WHERE sessions.token = touches.token AND sessions.last_seen < touches.last_seen",
+    )
+});
+
+pub(crate) static NOTE_KEY_USES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH uses (id, used_at, used_from, used_seal) AS (VALUES ",
+        4,
+        ") UPDATE api_keys SET used_at = uses.used_at, used_from = uses.used_from, used_seal = uses.used_seal \
+         FROM uses WHERE api_keys.id = uses.id AND (api_keys.used_at IS NULL OR api_keys.used_at < uses.used_at)",
     )
 });
 

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use auth::{
-    AttemptRecord, Change, DirectoryImage, DirectoryStore, Ended, Moment, Pending, SessionRecord,
-    SessionStore, StoreError, TokenHash,
+    AttemptRecord, Change, DirectoryImage, DirectoryStore, Ended, KeyId, KeyUse, Moment, Pending,
+    SessionRecord, SessionStore, StoreError, TokenHash,
 };
 use sqlx::Connection;
 
@@ -18,11 +18,12 @@ use crate::change::ChangeRow;
 use crate::engine::{self, Use};
 use crate::folder::{self, Folder};
 use crate::group::{Counted, Work};
-use crate::limits::{MAX_ATTEMPTS, MAX_ENDS, ROWS_IN_STEP};
+use crate::limits::{MAX_ATTEMPTS, MAX_ENDS, MAX_KEY_USES, ROWS_IN_STEP};
 use crate::reader::Reader;
 use crate::request::{self, TakenRequest};
 use crate::rows::attempts::AttemptsRow;
 use crate::rows::end::EndRow;
+use crate::rows::key::KeyUseRow;
 use crate::rows::millis;
 use crate::rows::session::{SessionRow, TouchRow};
 use crate::writer::{self, Open, Queue};
@@ -257,6 +258,23 @@ impl DirectoryStore for EmbeddedStore {
                 rows.push(ChangeRow::new(change)?);
             }
             self.write(Work::Apply(rows)).await.map(drop)
+        })
+    }
+
+    fn note_key_uses(&self, uses: Vec<(KeyId, KeyUse)>) -> Pending<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            // One statement must not meet a key twice; the latest use counts. In the order of the table.
+            let mut rows =
+                uses.into_iter().map(|(id, used)| KeyUseRow::new(id, used)).collect::<Result<Vec<_>, _>>()?;
+            rows.sort_unstable_by(|one, other| {
+                one.id.as_bytes().cmp(other.id.as_bytes()).then(other.at.cmp(&one.at))
+            });
+            rows.dedup_by_key(|row| row.id);
+            while !rows.is_empty() {
+                let piece = rows.split_off(rows.len().saturating_sub(MAX_KEY_USES));
+                self.write(Work::NoteKeyUses(piece)).await?;
+            }
+            Ok(())
         })
     }
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth::limits::REASON_KEPT;
-use auth::{Change, DirectoryStore, EndReason, Ended, Initialised, Moment, SessionRecord, SessionStore};
+use auth::{
+    Change, DirectoryStore, EndReason, Ended, Initialised, KeyUse, Moment, SessionRecord, SessionStore,
+};
 use store_embedded::{EmbeddedStore, Progress, REQUEST_HOLDS, RestoreRequest, backup, check};
 use testkit::suites::clock::START;
-use testkit::suites::samples::{attempts, facts_of_key_ring, key_ring, role, session, token, user};
+use testkit::suites::samples::{api_key, attempts, facts_of_key_ring, key_ring, role, session, token, user};
 use testkit::suites::sessions::load_all;
 
 fn later(seconds: u64) -> Moment {
@@ -94,6 +96,38 @@ async fn an_adopted_backup_is_the_store_but_for_what_has_ended() {
     let replaced = EmbeddedStore::open(elsewhere.path()).await.unwrap();
     assert_eq!(load_all(&replaced).await, before);
     assert_eq!(names_of_users(&replaced).await, ["bob"]);
+}
+
+/// A key that was used since the backup was used then, in memory and on disk.
+#[tokio::test]
+async fn a_keys_later_use_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store_and_backup(folder.path(), 1, &["alice"]).await;
+    let keys = [1, 2, 3, 4].map(api_key);
+    let [one, two, three, four] = [0, 1, 2, 3].map(|place: usize| keys[place].id);
+    let used = |seconds| KeyUse { at: later(seconds), address: [192, 0, 2, 1].into() };
+    store.apply(keys.iter().cloned().map(|key| Change::PutKey(Box::new(key))).collect()).await.unwrap();
+    store.note_key_uses(vec![(one, used(1)), (two, used(1)), (four, used(1))]).await.unwrap();
+    let copy = folder.path().join("second");
+    backup(folder.path(), &copy, false).await.unwrap();
+    store.note_key_uses(vec![(one, used(2)), (three, used(3))]).await.unwrap();
+    store.apply(vec![Change::DeleteKey(four)]).await.unwrap();
+    store.adopt(&copy, later(100)).await.unwrap();
+    let mut uses = DirectoryStore::load(&store).await.unwrap().key_uses;
+    let mut expected = vec![(one, used(2)), (two, used(1)), (three, used(3)), (four, used(1))];
+    for list in [&mut uses, &mut expected] {
+        list.sort_by_key(|(id, _)| *id.as_bytes());
+    }
+    assert_eq!(uses, expected);
+    check(folder.path()).await.unwrap();
+    // A use after the server's time makes a backup one of the future.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (other, _) = store_and_backup(elsewhere.path(), 1, &["alice"]).await;
+    for (now, fits) in [(later(2), false), (later(3), true)] {
+        let third = elsewhere.path().join(format!("third{fits}"));
+        backup(folder.path(), &third, false).await.unwrap();
+        assert_eq!(other.adopt(&third, now).await.is_ok(), fits);
+    }
 }
 
 /// Keys that were changed since the backup were changed for a reason; only a store that has none takes those of the backup.

@@ -2,18 +2,21 @@
 //! swapped in. A change that was answered holds for every request that starts after the answer.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
+use crossbeam_queue::SegQueue;
 use tokio::sync::MutexGuard;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::snapshot::{RealmState, Snapshot};
-use crate::limits::MAX_USERS_IN_CHANGE;
+use super::snapshot::{CompiledKey, RealmState, Snapshot};
+use crate::limits::{MAX_TOUCH_BATCH, MAX_USERS_IN_CHANGE};
 use crate::realm::RealmMaker;
 use crate::reason::Reason;
 use crate::store::{Change, DirectoryStore, StoreError};
 use crate::witness::{Event, Witness};
+use crate::words::clock::Moment;
 use crate::words::names::RealmName;
 
 /// How many changes of a crowd are judged before the thread is given to others: it is a worker's, and requests wait for it.
@@ -39,6 +42,8 @@ pub struct Directory {
     // One change at a time: each is judged on the state that it changes.
     changing: tokio::sync::Mutex<()>,
     waiting: Mutex<VecDeque<Waiting>>,
+    /// Keys whose last use is to be written behind.
+    used: SegQueue<Arc<CompiledKey>>,
 }
 
 /// A change that waits for its turn, to be made together with those that wait with it.
@@ -67,7 +72,32 @@ impl Directory {
             witness,
             changing: tokio::sync::Mutex::new(()),
             waiting: Mutex::default(),
+            used: SegQueue::new(),
         }
+    }
+
+    /// Notes the use of a key, in memory at once, in the store with [`write_key_uses`](Self::write_key_uses).
+    pub(crate) fn note_use(&self, key: &Arc<CompiledKey>, address: IpAddr, now: Moment) {
+        if key.note_use(address, now) {
+            self.used.push(Arc::clone(key));
+        }
+    }
+
+    /// Writes one batch of keys' last uses behind; how many. More may wait if it was [`MAX_TOUCH_BATCH`].
+    ///
+    /// # Errors
+    /// [`StoreError`]: these are not on disk; the next use of each key brings it again.
+    pub async fn write_key_uses(&self) -> Result<usize, StoreError> {
+        let mut batch = Vec::new();
+        while batch.len() < MAX_TOUCH_BATCH {
+            let Some(key) = self.used.pop() else { break };
+            batch.extend(key.take_use().map(|last| (key.key.id, last)));
+        }
+        let written = batch.len();
+        if written > 0 {
+            self.store.note_key_uses(batch).await?;
+        }
+        Ok(written)
     }
 
     /// Who makes realms of their records.

@@ -4,4 +4,4 @@ mod keeper;
 mod snapshot;
 
 pub use keeper::{ChangeError, Directory};
-pub use snapshot::{Account, CompiledKey, CompiledRole, KeyUse, RealmState, Snapshot};
+pub use snapshot::{Account, CompiledKey, CompiledRole, RealmState, Snapshot};

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::limits::KEY_USE_RESOLUTION;
 use crate::permission::{Explanation, Matcher, Matrix, Method, Permission};
@@ -14,7 +14,7 @@ use crate::words::clock::Moment;
 use crate::words::ids::{KeyId, UserId};
 use crate::words::key_ring::KeyRing;
 use crate::words::names::{AppName, RealmName, RoleName};
-use crate::words::records::{ApiKey, App, Initialised, RealmRecord, Role, User};
+use crate::words::records::{ApiKey, App, Initialised, KeyUse, RealmRecord, Role, User};
 use crate::words::token::TokenHash;
 
 /// Users and keys are kept in this many pieces, so that changing one of 100,000 copies one piece, not all.
@@ -79,37 +79,50 @@ pub struct CompiledKey {
     pub key: ApiKey,
     /// `None`: all that its user may.
     matcher: Option<Matcher>,
-    last_use: Mutex<Option<KeyUse>>,
+    used: Mutex<Used>,
 }
 
-/// That an API key was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyUse {
-    /// When, in house time, to [`KEY_USE_RESOLUTION`].
-    pub at: Moment,
-    /// From where.
-    pub address: IpAddr,
+#[derive(Default)]
+struct Used {
+    last: Option<KeyUse>,
+    /// Whether it waits to be written behind.
+    waits: bool,
 }
 
 impl CompiledKey {
-    fn new(key: ApiKey) -> Arc<Self> {
-        let (matcher, last_use) = (key.permissions.as_ref().map(Matcher::compile), Mutex::default());
-        Arc::new(Self { matcher, last_use, key })
+    fn new(key: ApiKey, last: Option<KeyUse>) -> Arc<Self> {
+        let used = Mutex::new(Used { last, waits: false });
+        Arc::new(Self { matcher: key.permissions.as_ref().map(Matcher::compile), used, key })
     }
 
-    /// The last time that it was used since this process began, or since it was made.
+    /// The last time that it was used. After a crash, as much of it is lost as of the activity of sessions
+    /// ([`TOUCH_INTERVAL`](crate::limits::TOUCH_INTERVAL)).
     #[must_use]
     pub fn last_use(&self) -> Option<KeyUse> {
-        *self.last_use.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used().last
     }
 
-    /// Notes a use of it. Of several at a time one is noted: nobody waits for it.
-    pub(crate) fn note_use(&self, address: IpAddr, now: Moment) {
-        let Ok(mut last) = self.last_use.try_lock() else { return };
+    /// Notes a use of it; whether it has to be written behind and nobody knows yet. Of several at a time one is noted: nobody
+    /// waits for it.
+    pub(super) fn note_use(&self, address: IpAddr, now: Moment) -> bool {
+        let Ok(mut used) = self.used.try_lock() else { return false };
         let is_noted = |last: KeyUse| last.address == address && now.since(last.at) < KEY_USE_RESOLUTION;
-        if !last.is_some_and(is_noted) {
-            *last = Some(KeyUse { at: now, address });
+        if used.last.is_some_and(is_noted) {
+            return false;
         }
+        used.last = Some(KeyUse { at: now, address });
+        !std::mem::replace(&mut used.waits, true)
+    }
+
+    /// The last use, which is written behind now.
+    pub(super) fn take_use(&self) -> Option<KeyUse> {
+        let mut used = self.used();
+        used.waits = false;
+        used.last
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it may do less than its user may.
@@ -185,9 +198,11 @@ impl Snapshot {
         }
         let mut keys: Vec<HashMap<TokenHash, Arc<CompiledKey>>> = vec![HashMap::new(); PIECES];
         let mut key_ids: Vec<HashMap<KeyId, TokenHash>> = vec![HashMap::new(); PIECES];
+        let mut uses: HashMap<KeyId, KeyUse> = image.key_uses.into_iter().collect();
         for key in image.keys {
             key_ids[key_id_piece(&key.id)].insert(key.id, key.hash);
-            keys[key_piece(&key.hash)].insert(key.hash, CompiledKey::new(key));
+            let last = uses.remove(&key.id);
+            keys[key_piece(&key.hash)].insert(key.hash, CompiledKey::new(key, last));
         }
         let mut roles = HashMap::new();
         // A stored role of a built-in's name is that role as somebody changed it.
@@ -441,7 +456,8 @@ impl Snapshot {
             }
             Change::PutKey(key) => {
                 Arc::make_mut(&mut self.key_ids[key_id_piece(&key.id)]).insert(key.id, key.hash);
-                Arc::make_mut(&mut self.keys[key_piece(&key.hash)]).insert(key.hash, CompiledKey::new(*key));
+                Arc::make_mut(&mut self.keys[key_piece(&key.hash)])
+                    .insert(key.hash, CompiledKey::new(*key, None));
             }
             Change::DeleteKey(id) => {
                 if let Some(hash) = Arc::make_mut(&mut self.key_ids[key_id_piece(&id)]).remove(&id) {

@@ -1,6 +1,7 @@
 //! The directory's records: users, roles, realms, apps and API keys, as stores keep them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::clock::Moment;
 use super::credential::PasswordHash;
@@ -142,6 +143,15 @@ pub struct ApiKey {
     pub expires: Option<Moment>,
     /// When it was made.
     pub created: Moment,
+}
+
+/// That an API key was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// When, in house time, to [`KEY_USE_RESOLUTION`](crate::limits::KEY_USE_RESOLUTION).
+    pub at: Moment,
+    /// From where.
+    pub address: IpAddr,
 }
 
 /// That the installation was set up, when and by which version.

@@ -199,6 +199,10 @@ impl DirectoryStore for HeldStore {
         })
     }
 
+    fn note_key_uses(&self, uses: Vec<(auth::KeyId, auth::KeyUse)>) -> Pending<'_, Result<(), StoreError>> {
+        self.inner.note_key_uses(uses)
+    }
+
     fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>> {
         self.inner.put_attempts(attempts)
     }

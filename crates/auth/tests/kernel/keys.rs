@@ -278,3 +278,32 @@ async fn a_key_knows_when_and_from_where_it_was_last_used() {
     house.make(vec![put(user("bob"))]).await;
     assert!(last().is_some(), "a change of others forgets nothing");
 }
+
+#[tokio::test]
+async fn a_keys_last_use_outlives_the_process_once_it_was_written_behind() {
+    let house = with_a_key().await;
+    let last = |house: &House| {
+        let snapshot = house.kernel.directory().held();
+        snapshot.key_by_id(&api_key(1, "alice").id).unwrap().last_use()
+    };
+    house.show_key(1).await.ok().unwrap();
+    let first = last(&house);
+    assert_eq!(last(&house.restarted().await), None, "nobody waits for the disk");
+    for _ in 0..2 {
+        assert_eq!(
+            house.kernel.directory().write_key_uses().await.unwrap(),
+            usize::from(last(&house) == first)
+        );
+        house.kernel.write_behind().await.unwrap();
+        assert_eq!(last(&house.restarted().await), last(&house));
+        house.clock.advance(KEY_USE_RESOLUTION);
+        house.show_key(1).await.ok().unwrap();
+        // Twice before it is written: written once, as it is then.
+        house.clock.advance(KEY_USE_RESOLUTION);
+        house.show_key(1).await.ok().unwrap();
+        house.kernel.write_behind().await.unwrap();
+        assert_eq!(house.kernel.directory().write_key_uses().await.unwrap(), 0);
+    }
+    assert!(first.is_some() && last(&house) != first);
+    assert_eq!(last(&house.restarted().await), last(&house));
+}

@@ -3,7 +3,7 @@
 
 use api::keys;
 use api::keys::create::{Input, MAX_NAME_CHARACTERS, MAX_PERMISSIONS, Owner};
-use auth::directory::KeyUse;
+use auth::KeyUse;
 use auth::permission::Permission;
 use auth::trust::Permit;
 use auth::{ApiKey, Moment, UserId};

@@ -273,7 +273,7 @@ fn being_told_of_is_no_activity() {
 
 #[test]
 fn every_key_counts_as_a_bearer_token_too() {
-    let (backend, gateway) = house("");
+    let (backend, mut gateway) = house("");
     let address = gateway.address();
     let (status, made) =
         as_admin(address, "POST", "/api-keys", "{\"name\":\"ci\",\"permissions\":[\"GET:/jobs/**\"]}");
@@ -285,6 +285,14 @@ fn every_key_counts_as_a_bearer_token_too() {
     let used = as_admin(address, "GET", "/api-keys", "").1;
     assert_eq!(used[0]["lastUsedFrom"], "127.0.0.1");
     assert!(used[0]["lastUsedAt"].as_str() >= used[0]["createdAt"].as_str(), "{used}");
+    assert_eq!(gateway.terminate().code, Some(0));
+    gateway.restart();
+    let address = gateway.address();
+    let again = as_admin(address, "GET", "/api-keys", "").1;
+    assert_eq!(
+        (&again[0]["lastUsedAt"], &again[0]["lastUsedFrom"]),
+        (&used[0]["lastUsedAt"], &"127.0.0.1".into())
+    );
     let told = introspected(address, key);
     assert_eq!((&told["active"], &told["username"]), (&true.into(), &"admin".into()));
     assert_eq!(told["permissions"], made["permissions"], "it is for less than its user may");

@@ -4,7 +4,7 @@
 //! absent (all that its user may) for one whose list is empty (nothing), nor the other way round.
 
 use auth::permission::Permission;
-use auth::{ApiKey, KeyId, Moment, StoreError, TokenHash, UserId};
+use auth::{ApiKey, KeyId, KeyUse, Moment, StoreError, TokenHash, UserId};
 use sqlx::sqlite::SqliteRow;
 
 use super::{Bound, Reading, hexadecimal, json, millis};
@@ -69,8 +69,47 @@ impl KeyRow {
     }
 }
 
-/// An API key of a row of `statements::KEYS`, with the row's seal.
-pub(crate) fn read_key(row: &SqliteRow) -> Result<(ApiKey, i64), StoreError> {
+/// That a key was used, to be noted in its row.
+pub(crate) struct KeyUseRow {
+    pub(crate) id: KeyId,
+    pub(crate) at: i64,
+    from: String,
+    seal: i64,
+}
+
+fn use_seal(id: &[u8], at: i64, from: &str) -> i64 {
+    Seal::of("used").bytes(id).number(at).text(from).finish()
+}
+
+impl KeyUseRow {
+    pub(crate) fn new(id: KeyId, used: KeyUse) -> Result<Self, StoreError> {
+        let (at, from) = (millis(used.at, "the use of an API key")?, used.address.to_string());
+        let seal = use_seal(id.as_bytes(), at, &from);
+        Ok(Self { id, at, from, seal })
+    }
+
+    /// Binds the columns in the order of `statements::NOTE_KEY_USES`.
+    pub(crate) fn bind<'q>(&self, query: Bound<'q>) -> Bound<'q> {
+        query.bind(self.id.as_bytes().to_vec()).bind(self.at).bind(self.from.clone()).bind(self.seal)
+    }
+}
+
+/// The last use of the key of a row of `statements::KEYS`.
+fn read_use(reading: &Reading<'_>, id: &[u8]) -> Result<Option<KeyUse>, StoreError> {
+    let (at, from): (Option<i64>, Option<&str>) = (reading.column("used_at")?, reading.column("used_from")?);
+    let seal: Option<i64> = reading.column("used_seal")?;
+    match (at, from) {
+        (None, None) if seal.is_none() => Ok(None),
+        (Some(at), Some(from)) if seal == Some(use_seal(id, at, from)) => {
+            let address = from.parse().map_err(|_| reading.fault("used_from is no address"))?;
+            Ok(Some(KeyUse { at: reading.moment("used_at")?, address }))
+        }
+        _ => Err(reading.fault("the checksum of its last use is wrong")),
+    }
+}
+
+/// An API key of a row of `statements::KEYS`, with its last use, and the row's seal.
+pub(crate) fn read_key(row: &SqliteRow) -> Result<((ApiKey, Option<KeyUse>), i64), StoreError> {
     let mut reading = Reading { table: "api_keys", key: "?".to_owned(), row };
     let id: &[u8] = reading.column("id")?;
     reading.key = match <[u8; 16]>::try_from(id) {
@@ -103,5 +142,5 @@ pub(crate) fn read_key(row: &SqliteRow) -> Result<(ApiKey, i64), StoreError> {
             .map_err(|_| reading.fault("expires is negative"))?,
         created: reading.moment("created")?,
     };
-    Ok((key, seal))
+    Ok(((key, read_use(&reading, id)?), seal))
 }

@@ -1,9 +1,9 @@
 //! Both sides of every limit.
 
-use auth::{AuditFilter, AuditStore, EndReason, Ended, SessionStore};
+use auth::{AuditFilter, AuditStore, Change, EndReason, Ended, KeyUse, SessionStore};
 use testkit::suites::audit::all_lines;
 use testkit::suites::clock::START;
-use testkit::suites::samples::{attempts, audit_entry, ended_session, session, token};
+use testkit::suites::samples::{api_key, attempts, audit_entry, ended_session, session, token};
 use testkit::suites::sessions::load_all;
 
 use auth::DirectoryStore;
@@ -11,7 +11,7 @@ use auth::DirectoryStore;
 use crate::EmbeddedStore;
 use crate::limits::{
     AUDIT_BLOCKS_AT_ONCE, LOAD_BATCH, MAX_ATTEMPTS, MAX_AUDIT_WAITING, MAX_ENDS, MAX_FORGOTTEN, MAX_GROUP,
-    MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH,
+    MAX_KEY_USES, MAX_TOUCHES, QUEUE_LENGTH, TOUCH_QUEUE_LENGTH,
 };
 
 const ENDED: Ended = Ended { at: START, reason: EndReason::Logout };
@@ -80,6 +80,14 @@ async fn lists_around_a_limit_are_done_whole() {
             .await
             .unwrap();
         assert_eq!(store.load_attempts().await.unwrap().len(), length);
+    }
+    let keys: Vec<_> = (0..=MAX_KEY_USES as u64).map(api_key).collect();
+    store.apply(keys.iter().cloned().map(|key| Change::PutKey(Box::new(key))).collect()).await.unwrap();
+    for (length, at) in [(MAX_KEY_USES, START), (MAX_KEY_USES + 1, after)] {
+        let used = KeyUse { at, address: [192, 0, 2, 1].into() };
+        store.note_key_uses(keys[..length].iter().map(|key| (key.id, used)).collect()).await.unwrap();
+        let uses = DirectoryStore::load(&store).await.unwrap().key_uses;
+        assert_eq!((uses.len(), uses.iter().all(|(_, noted)| *noted == used)), (length, true));
     }
 }
 

@@ -1,13 +1,15 @@
 //! Versions of the schema, and what is refused.
 
-use auth::{Change, DirectoryStore, EndReason, SessionStore};
+use auth::{Change, DirectoryStore, EndReason, KeyUse, SessionStore};
 use sqlx::Connection;
 use testkit::suites::clock::START;
-use testkit::suites::samples::{ended_session, key_ring, session};
+use testkit::suites::samples::{api_key, ended_session, facts_of_key, key_ring, session};
 
 use crate::EmbeddedStore;
 use crate::engine::{self, Use};
 use crate::folder;
+use crate::rows::key::KeyRow;
+use crate::statements;
 
 async fn change(file: &std::path::Path, statement: &'static str) {
     let mut connection = engine::connect(file, Use::Make).await.unwrap();
@@ -34,7 +36,8 @@ async fn refusal_after(statement: &'static str) -> String {
 #[tokio::test]
 async fn other_files_and_versions_are_refused_by_name() {
     for (statement, complaint) in [
-        ("PRAGMA user_version = 2", "written by a newer server"),
+        ("PRAGMA user_version = 1", "has other tables than were made"),
+        ("PRAGMA user_version = 3", "written by a newer server"),
         ("PRAGMA user_version = 0", "no schema version"),
         ("PRAGMA user_version = -1", "no schema version"),
         ("PRAGMA application_id = 7", "not a store of this server"),
@@ -122,6 +125,60 @@ async fn every_version_has_the_schema_that_it_is_sealed_with() {
             .unwrap();
         let seal = engine::schema_seal(&mut connection, &file).await.unwrap();
         assert_eq!(engine::SCHEMAS[version - 1], seal, "schema {version}");
+    }
+}
+
+/// A store of the first version: its keys are as they were, and have not been used.
+#[tokio::test]
+async fn keys_of_a_store_without_uses_have_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    folder::make_private(&file).unwrap();
+    let mut connection = engine::connect(&file, Use::Make).await.unwrap();
+    engine::migrate_with(&mut connection, &file, 0, &engine::MIGRATIONS[..1]).await.unwrap();
+    let row = KeyRow::new(Box::new(api_key(1))).unwrap();
+    row.bind(sqlx::query(statements::PUT_KEY)).execute(&mut connection).await.unwrap();
+    sqlx::query(statements::PUT_TALLY)
+        .bind("api_keys")
+        .bind(1)
+        .bind(row.seal)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let used = KeyUse { at: START, address: [192, 0, 2, 1].into() };
+    for expected in [Vec::new(), vec![(api_key(1).id, used)]] {
+        let image = DirectoryStore::load(&store).await.unwrap();
+        assert_eq!(image.keys.iter().map(facts_of_key).collect::<Vec<_>>(), [facts_of_key(&api_key(1))]);
+        assert_eq!(image.key_uses, expected);
+        store.note_key_uses(vec![(api_key(1).id, used)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_last_use_that_was_changed_by_hand_is_refused() {
+    for statement in [
+        "UPDATE api_keys SET used_at = used_at + 1",
+        "UPDATE api_keys SET used_at = NULL",
+        "UPDATE api_keys SET used_from = '192.0.2.2'",
+        "UPDATE api_keys SET used_seal = NULL",
+        "UPDATE api_keys SET used_at = NULL, used_from = NULL",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        store.apply(vec![Change::PutKey(Box::new(api_key(1)))]).await.unwrap();
+        let used = KeyUse { at: START, address: [192, 0, 2, 1].into() };
+        store.note_key_uses(vec![(api_key(1).id, used)]).await.unwrap();
+        store.close().await;
+        change(&folder.path().join("doorward.db"), statement).await;
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        let refusal = DirectoryStore::load(&store).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains("api_keys") && refusal.contains("last use is wrong"),
+            "{statement}: {refusal}"
+        );
+        store.close().await;
     }
 }
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use auth::{
-    ApiKey, App, AttemptRecord, Change, DirectoryImage, DirectoryStore, Initialised, Moment, RealmRecord,
-    Role, User, UserId, Username,
+    ApiKey, App, AttemptRecord, Change, DirectoryImage, DirectoryStore, Initialised, KeyUse, Moment,
+    RealmRecord, Role, User, UserId, Username,
 };
 
 use super::clock::START;
@@ -28,6 +28,7 @@ pub async fn directory_store_suite<S: DirectoryStore>(make: impl AsyncFn() -> S)
     keeps_apps(&make().await).await;
     keeps_keys(&make().await).await;
     refuses_a_key_whose_id_or_hash_is_taken(&make().await).await;
+    notes_the_last_use_of_keys(&make().await).await;
     changes_all_or_nothing(&make().await).await;
     changes_in_order(&make().await).await;
     notes_the_setup(&make().await).await;
@@ -219,6 +220,44 @@ async fn refuses_a_key_whose_id_or_hash_is_taken(store: &impl DirectoryStore) {
         put_key(api_key(4)),
     ];
     store.apply(swap).await.expect("in order: the hash is free again");
+}
+
+async fn notes_the_last_use_of_keys(store: &impl DirectoryStore) {
+    let used =
+        |seconds, address: &str| KeyUse { at: later(seconds), address: address.parse().expect("an address") };
+    let uses = async || {
+        let mut uses = load(store).await.key_uses;
+        uses.sort_by_key(|(id, _)| *id.as_bytes());
+        uses
+    };
+    let [one, two, unknown] = [1, 2, 3].map(|number| api_key(number).id);
+    store.apply(vec![put_key(api_key(1)), put_key(api_key(2))]).await.expect("apply");
+    assert!(uses().await.is_empty());
+    store.note_key_uses(Vec::new()).await.expect("none");
+    let first = vec![(one, used(5, "192.0.2.1")), (unknown, used(9, "192.0.2.1"))];
+    store.note_key_uses(first).await.expect("unknown ones are passed over");
+    assert_eq!(uses().await, [(one, used(5, "192.0.2.1"))]);
+    // Within one list the latest counts, and what was noted later before stays.
+    let more = vec![
+        (two, used(7, "2001:db8::1")),
+        (two, used(6, "192.0.2.2")),
+        (one, used(4, "192.0.2.3")),
+        (two, used(7, "2001:db8::1")),
+    ];
+    store.note_key_uses(more).await.expect("note");
+    let mut expected = vec![(one, used(5, "192.0.2.1")), (two, used(7, "2001:db8::1"))];
+    expected.sort_by_key(|(id, _)| *id.as_bytes());
+    assert_eq!(uses().await, expected);
+    store.note_key_uses(vec![(one, used(8, "192.0.2.3"))]).await.expect("note");
+    store.apply(vec![Change::DeleteKey(two)]).await.expect("delete");
+    assert_eq!(uses().await, [(one, used(8, "192.0.2.3"))]);
+    store.apply(vec![put_key(api_key(2))]).await.expect("apply");
+    assert_eq!(uses().await.len(), 1, "a key of the same id begins anew");
+    assert_eq!(
+        keys(&load(store).await.keys),
+        keys(&[api_key(1), api_key(2)]),
+        "the keys themselves are as they were"
+    );
 }
 
 async fn changes_all_or_nothing(store: &impl DirectoryStore) {

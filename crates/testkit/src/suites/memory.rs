@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{
     ApiKey, App, AppName, AttemptRecord, AuditEntry, AuditFilter, AuditHash, AuditRecord, AuditStore, Change,
-    DirectoryImage, DirectoryStore, Ended, Initialised, KeyId, KeyRing, Moment, Pending, RealmName,
+    DirectoryImage, DirectoryStore, Ended, Initialised, KeyId, KeyRing, KeyUse, Moment, Pending, RealmName,
     RealmRecord, Role, RoleName, SessionRecord, SessionStore, StoreError, TokenHash, User, UserId,
 };
 
@@ -44,6 +44,7 @@ struct Directory {
     realms: BTreeMap<RealmName, RealmRecord>,
     apps: BTreeMap<AppName, App>,
     keys: BTreeMap<KeyId, ApiKey>,
+    key_uses: BTreeMap<KeyId, KeyUse>,
     initialised: Option<Initialised>,
     key_ring: Option<KeyRing>,
 }
@@ -170,6 +171,7 @@ impl DirectoryStore for MemoryStore {
                 realms: kept.directory.realms.values().cloned().collect(),
                 apps: kept.directory.apps.values().cloned().collect(),
                 keys: kept.directory.keys.values().cloned().collect(),
+                key_uses: kept.directory.key_uses.iter().map(|(id, used)| (*id, *used)).collect(),
                 initialised: kept.directory.initialised.clone(),
                 key_ring: kept.directory.key_ring.clone(),
             })
@@ -183,6 +185,18 @@ impl DirectoryStore for MemoryStore {
                 changed.make(change)?;
             }
             kept.directory = changed;
+            Ok(())
+        })
+    }
+
+    fn note_key_uses(&self, uses: Vec<(KeyId, KeyUse)>) -> Pending<'_, Result<(), StoreError>> {
+        self.with(move |kept| {
+            for (id, used) in uses.into_iter().filter(|(id, _)| kept.directory.keys.contains_key(id)) {
+                let last = kept.directory.key_uses.entry(id).or_insert(used);
+                if last.at < used.at {
+                    *last = used;
+                }
+            }
             Ok(())
         })
     }
@@ -287,6 +301,7 @@ impl Directory {
             Change::PutKey(key) => self.put_key(*key)?,
             Change::DeleteKey(id) => {
                 self.keys.remove(&id);
+                self.key_uses.remove(&id);
             }
             Change::Initialise(initialised) => {
                 self.initialised = Some(initialised);

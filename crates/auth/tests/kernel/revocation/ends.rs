@@ -100,6 +100,10 @@ impl DirectoryStore for TurnStore {
         Box::pin(self.between_turns(self.kept.apply(changes)))
     }
 
+    fn note_key_uses(&self, uses: Vec<(auth::KeyId, auth::KeyUse)>) -> Pending<'_, Result<(), StoreError>> {
+        self.kept.note_key_uses(uses)
+    }
+
     fn put_attempts(&self, attempts: Vec<AttemptRecord>) -> Pending<'_, Result<(), StoreError>> {
         Box::pin(self.between_turns(self.kept.put_attempts(attempts)))
     }
