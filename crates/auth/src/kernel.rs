@@ -377,8 +377,9 @@ impl Kernel {
         Event::SessionEnded { session: Arc::clone(session), username, reason, by }
     }
 
-    /// Ends the sessions of realms that are off or gone; how many. For after the settings were read: what a change over the
-    /// API switches off ends there.
+    /// Ends what should have ended while nobody looked; how many. For after the settings were read or the sessions were loaded:
+    /// the sessions of realms that are off or gone (what a change over the API switches off ends there), and those begun with a
+    /// token whose session somebody ended (a crash can come between the two ends).
     ///
     /// # Errors
     /// [`Reason::StoreFailed`]: they are dead in memory, but may live again after a restart that finds their realm on.
@@ -395,7 +396,21 @@ impl Kernel {
         for batch in strays.chunks(MAX_TOUCH_BATCH) {
             ended += self.end(batch, EndReason::UserChanged, None).await?;
         }
+        for (orphan, reason) in self.orphans(now) {
+            ended += self.end(&[orphan], reason, None).await?;
+        }
         Ok(ended)
+    }
+
+    /// The live sessions whose parent somebody ended, and why. A parent that has timed out ends nobody.
+    fn orphans(&self, now: Moment) -> Vec<(Arc<Session>, EndReason)> {
+        let table = self.parts.sessions.table();
+        let ended = |session: &Session| {
+            let parent = table.by_id(session.parent.as_deref()?)?.ended(now)?;
+            (!matches!(parent.reason, EndReason::Idle | EndReason::Maximum)).then_some(parent.reason)
+        };
+        let orphans = table.filtered(|session| ended(session).is_some() && session.ended(now).is_none());
+        orphans.into_iter().filter_map(|session| ended(&session).map(|reason| (session, reason))).collect()
     }
 
     fn shown(&self, tokens: &[SessionToken], scope: &Scope) -> Vec<Arc<Session>> {

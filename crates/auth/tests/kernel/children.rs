@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::trust::Authenticated;
-use auth::{BearerText, Course, EndReason, LoginRequest, Presented, Reason, SessionId, SessionToken};
+use auth::{
+    BearerText, Clock as _, Course, EndReason, Ended, LoginRequest, Presented, Reason, SessionId,
+    SessionStore as _, SessionToken,
+};
 
 use crate::courses::opening_for;
 use crate::house::{
@@ -96,6 +99,28 @@ async fn asvs_20_whoever_ends_the_tokens_session_ends_it() {
         }
         let of_a_password = house.ask(with_session(1)).await.is_ok();
         assert_eq!(of_a_password, how != "every session of the user", "{how}");
+    }
+}
+
+/// The store has the end of the token's session, and the process died before it had that of the one begun with it.
+#[tokio::test]
+async fn a_crash_between_the_two_ends_leaves_nobody_in() {
+    for (reason, stays) in
+        EndReason::ALL.map(|reason| (reason, matches!(reason, EndReason::Idle | EndReason::Maximum)))
+    {
+        let house = House::new().await;
+        let parent = house.give().await;
+        let text = house.begin(MAXIMUM).await.unwrap();
+        let token = house.kernel.sessions().table().by_id(&parent).unwrap().token;
+        let ended = Ended { at: house.clock.now(), reason };
+        house.store.end(vec![(token, ended)]).await.unwrap();
+        let after = house.restarted().await;
+        assert_eq!(after.kernel.end_strays().await, Ok(usize::from(!stays)), "{reason:?}");
+        for house in [&after, &after.restarted().await] {
+            let expected = (!stays).then_some(Reason::SessionEnded(reason));
+            assert_eq!(house.who(&text).await.err(), expected, "{reason:?}");
+            assert_eq!(house.kernel.end_strays().await, Ok(0), "{reason:?}");
+        }
     }
 }
 
