@@ -5,7 +5,7 @@ use auth::trust::Permit;
 
 use crate::answer::Answer;
 use crate::cookies;
-use crate::h1::Known;
+use crate::h1::{Known, trim};
 use crate::house::{House, Mounted};
 use crate::refusal::Refusal;
 use crate::way::clean::Clean;
@@ -50,8 +50,12 @@ fn cookies_left(clean: &Clean<'_>, mount: &Mounted) -> String {
             left.truncate(before);
         }
     }
-    // What is not text is no cookie that a backend could be told of again.
-    String::from_utf8(left).unwrap_or_default()
+    // A pair that is not text cannot stand in an answer.
+    String::from_utf8(left).unwrap_or_else(|fault| {
+        let pieces = fault.as_bytes().split(|&byte| byte == b';');
+        let texts: Vec<&str> = pieces.filter_map(|piece| str::from_utf8(trim(piece)).ok()).collect();
+        texts.join("; ")
+    })
 }
 
 /// The names of the fields that the backend must not have from the client, and that are not told anew.

@@ -297,3 +297,132 @@ fn case_1_what_two_servers_could_read_differently_is_refused() {
         street.assert_nothing_forwarded("paths with two readings");
     }
 }
+
+#[test]
+fn case_34_no_upgrade_makes_a_tunnel_past_the_questions() {
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let session = street.log_in();
+        let asked = [
+            ("h2c", "Upgrade, HTTP2-Settings"),
+            ("HTTP/1.1", "Upgrade"),
+            ("foo", "upgrade"),
+            ("\"h2c\"", "Upgrade"),
+        ];
+        let lists = [
+            ("websocket, h2c", "Upgrade"),
+            ("h2c, websocket", "keep-alive, Upgrade"),
+            ("websocketx", "Upgrade"),
+        ];
+        for (upgrade, connection) in asked.into_iter().chain(lists) {
+            let fields = [
+                ("Cookie", session.as_str()),
+                ("Connection", connection),
+                ("Upgrade", upgrade),
+                ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
+            ];
+            for (target, fields) in [("/a/x", &fields[..]), ("/open/x", &fields[1..])] {
+                let answer = street.ask("GET", target, fields);
+                if answer.status == 200 {
+                    let head = street.seen(upgrade).head_text();
+                    assert!(!head.to_lowercase().contains("upgrade:"), "{kind:?} {upgrade} {target}: {head}");
+                } else {
+                    let named = format!("{kind:?} {upgrade} {target}: {}", answer.head_text());
+                    assert!(matches!(answer.status, 400 | 403 | 404 | 501), "{named}");
+                    street.assert_nothing_forwarded(&named);
+                }
+            }
+        }
+    }
+}
+
+/// Caddy can mix its connections up where many are opened at once (caddyserver/caddy#7859).
+#[test]
+fn case_4_in_a_crowd_each_is_judged_by_the_gateway() {
+    const CLIENTS: usize = 48;
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let session = street.log_in();
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let (street, session) = (&street, session.as_str());
+                scope.spawn(move || {
+                    let mut raw = Raw::connect(street.proxy.address);
+                    for number in 0..24 {
+                        let target = format!("/a/{client}-{number}");
+                        let is_somebody = number % 4 != 3;
+                        let fields: &[_] = if is_somebody { &[("Cookie", session)] } else { &[] };
+                        raw.send(raw::request("GET", &target, fields, ""));
+                        let answer = raw.read_answer();
+                        let status = if is_somebody { 200 } else { 401 };
+                        assert_eq!(answer.status, status, "{kind:?} {target}: {}", answer.head_text());
+                        if answer
+                            .header("connection")
+                            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+                        {
+                            raw = Raw::connect(street.proxy.address);
+                        }
+                    }
+                });
+            }
+        });
+        for request in street.backend.requests() {
+            assert!(request.target.starts_with("/a/"), "{kind:?}: {}", request.head_text());
+            assert_eq!(request.header("x-forwarded-user"), Some("ada"), "{kind:?}: {}", request.head_text());
+        }
+    }
+}
+
+#[test]
+fn contract_cookies_that_are_odd_neither_carry_the_session_nor_lose_the_others() {
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let session = street.log_in();
+        let joined = format!("a=1,{session}; b=2");
+        assert_eq!(
+            street.ask("GET", "/a/x", &[("Cookie", &joined)]).status,
+            401,
+            "{kind:?}: of two readings"
+        );
+        assert_eq!(street.ask("GET", "/open/x", &[("Cookie", &joined)]).status, 200, "{kind:?}");
+        assert_eq!(street.seen("joined").header("cookie"), Some("b=2"), "{kind:?}");
+        let lines = [("Cookie", "a=1"), ("Cookie", session.as_str()), ("Cookie", "b=2")];
+        assert_eq!(street.ask("GET", "/open/x", &lines).status, 200, "{kind:?}");
+        let head = street.seen("three lines").head_text();
+        assert!(!head.contains(&session), "{kind:?}: {head}");
+        let mut request = b"GET /a/x HTTP/1.1\r\nHost: gateway.test\r\nCookie: q=".to_vec();
+        request.extend(b"\xe4\xff; ");
+        request.extend(format!("{session}; r=1\r\n\r\n").into_bytes());
+        let answer = raw::once(street.proxy.address, request);
+        assert_eq!(answer.status, 200, "{kind:?}: {}", answer.head_text());
+        // Envoy makes text of it before it asks.
+        let left = if kind == Kind::Envoy { "q=!!; r=1" } else { "r=1" };
+        assert_eq!(street.seen("no text").header("cookie"), Some(left), "{kind:?}");
+    }
+}
+
+#[test]
+fn contract_what_is_no_yes_and_no_refusal() {
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let session = street.log_in();
+        // A method that is not passed on is a 501 of the gateway's.
+        let answer = street.ask("PROPFIND", "/a/x", &[("Cookie", &session)]);
+        let expected = match kind {
+            Kind::Nginx => 500,
+            Kind::Envoy => 503,
+            Kind::Caddy | Kind::Traefik => 501,
+        };
+        assert_eq!(answer.status, expected, "{kind:?}: {}", answer.head_text());
+        street.assert_nothing_forwarded("no method");
+        let old = format!("GET /a/x HTTP/1.0\r\nCookie: {session}\r\n\r\n");
+        let answer = raw::once(street.proxy.address, old.into_bytes());
+        let expected = match kind {
+            // What nginx hands on has no `Host` either, which is the backend's to refuse.
+            Kind::Nginx => 400,
+            Kind::Envoy => 426,
+            Kind::Caddy | Kind::Traefik => 200,
+        };
+        assert_eq!(answer.status, expected, "{kind:?}: {}", answer.head_text());
+    }
+}
