@@ -188,10 +188,8 @@ fn case_5_no_field_tells_the_backend_another_request_than_was_judged() {
         assert!(names.len() > 40, "{names:?}");
         // Every character of a name (RFC 9110 section 5.6.2) that a backend of CGI's kind takes for the same as a dash.
         for separator in "-_.!#$%&'*+^`|~".split("").filter(|one| !one.is_empty()) {
-            // What is told at another mount is none of this one's.
             let spelled: Vec<String> = names
                 .iter()
-                .filter(|name| !name.starts_with("fusion-"))
                 .map(|name| name.replace('-', separator))
                 .filter(|name| separator == "-" || name.contains(separator))
                 .collect();
@@ -200,6 +198,30 @@ fn case_5_no_field_tells_the_backend_another_request_than_was_judged() {
             let head = street.seen(separator).head_text();
             assert!(!head.contains("FORGED"), "{kind:?} {separator}: {head}");
         }
+    }
+}
+
+#[test]
+fn case_6_a_fusion_mount_tells_who_it_is_in_its_own_fields() {
+    const FIELDS: [&str; 6] = [
+        "fusion-user-id",
+        "fusion-user-name",
+        "fusion-user-realm",
+        "fusion-user-roles",
+        "fusion-user-groups",
+        "fusion-user",
+    ];
+    for kind in KINDS {
+        let street = Street::new(kind);
+        let shown = basic("ada", LONG);
+        let forged = FIELDS.map(|name| (name, "FORGED"));
+        let fields = [&[("Authorization", shown.as_str())], &forged[..]].concat();
+        assert_eq!(street.ask("GET", "/administration/a/x", &fields).status, 200, "{kind:?}");
+        let request = street.seen("a fusion mount");
+        let told = FIELDS.map(|name| request.header(name));
+        assert!(told[0].is_some_and(|id| id.len() == 36), "{kind:?}: {}", request.head_text());
+        assert_eq!(told[1..], [Some("ada"), Some("native"), None, None, None], "{kind:?}");
+        assert!(!request.head_text().contains("FORGED"), "{kind:?}: {}", request.head_text());
     }
 }
 
