@@ -225,6 +225,7 @@ impl Asked<'_> {
             Ok(()) => {}
             Err(Reason::UnknownRealm) => return Some(format!("there is no realm {} any more", user.realm)),
             Err(Reason::RealmDisabled) => return Some(format!("the realm {} is off", user.realm)),
+            Err(_) if user.enabled => return Some("his realm vouches for the user no more".to_owned()),
             Err(_) => return Some("the user is disabled".to_owned()),
         }
         let key = &self.key?.key;

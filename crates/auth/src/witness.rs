@@ -152,6 +152,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// The same change of the directory, with a reason behind its detail.
+    #[must_use]
+    pub(crate) fn because(mut self, why: &str) -> Self {
+        if let Self::DirectoryChanged { detail, .. } = &mut self {
+            *detail = format!("{detail}; because: {why}").into_boxed_str();
+        }
+        self
+    }
+
     /// The stable word for logs.
     #[must_use]
     pub const fn event_id(&self) -> &'static str {

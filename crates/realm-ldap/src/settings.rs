@@ -108,6 +108,9 @@ pub(crate) struct Login {
     pub(crate) typed_attributes: Vec<Box<str>>,
     /// A whole filter, in parentheses: whoever matches is disabled. `None`: nobody.
     pub(crate) disabled_filter: Option<Box<str>>,
+    /// Whether somebody chose that filter. What the defaults ask for, directories look at themselves before they let anybody bind;
+    /// of what somebody chose nobody knows.
+    pub(crate) has_own_disabled_filter: bool,
 }
 
 /// Template or search.
@@ -293,7 +296,7 @@ pub fn parse(config: &str) -> Result<Settings, RealmFault> {
         pool_wait: pool_wait.unwrap_or(DEFAULT_POOL_WAIT),
         groups: groups::read(&fields, directory, &login)?,
         attributes: read_attributes(&fields)?,
-        recheck: read_recheck(&fields)?,
+        recheck: read_recheck(&fields, &login)?,
         users: read_users(&fields)?,
         login,
     })
@@ -345,7 +348,12 @@ fn read_attributes(fields: &Fields) -> Result<Vec<AttributeRule>, RealmFault> {
     Ok(rules)
 }
 
-fn read_recheck(fields: &Fields) -> Result<Option<RecheckTimes>, RealmFault> {
+fn read_recheck(fields: &Fields, login: &Login) -> Result<Option<RecheckTimes>, RealmFault> {
+    if login.service.is_none() && !matches!(login.way, LoginWay::Search(_)) {
+        let why = "beside a bindDnTemplate without a service account (login.bindDn): nobody can look users up who do not log in";
+        fields.refuse(&["recheck", "staleness"], why)?;
+        return Ok(None);
+    }
     let interval = fields.any_duration("recheck")?.unwrap_or(DEFAULT_RECHECK);
     if interval.is_zero() {
         fields.refuse(&["staleness"], "where recheck is 0")?;

@@ -215,6 +215,9 @@ impl Kernel {
                 _ => Outcome::Failure,
             },
         };
+        if let Ok(proven) = &result {
+            self.parts.remembered.note_secret(&proven.account.user.id, password);
+        }
         let mut attempts = ticket.settle(&outcome);
         if let (Ok(_), Some(found)) = (&result, &found) {
             let throttle = &self.parts.throttle;

@@ -11,7 +11,7 @@ use super::Kernel;
 use super::prove::{learnt, refusal};
 use crate::directory::{RealmState, Snapshot};
 use crate::limits::{EVIDENCE_KEPT, MAX_RECHECKED_AT_ONCE, MAX_USERS_IN_CHANGE};
-use crate::realm::{Recheck, Standing, UserRecords};
+use crate::realm::{Recheck, Standing, Unavailability, UserRecords};
 use crate::reason::Reason;
 use crate::store::Change;
 use crate::witness::Event;
@@ -31,6 +31,8 @@ pub(super) struct Rechecks(Mutex<Vouches>);
 #[derive(Default)]
 struct Vouches {
     of: HashMap<UserId, Vouch>,
+    /// The realms that did not answer when they were asked last.
+    silent: HashSet<RealmName>,
     /// How often anybody was vouched for.
     turns: u64,
 }
@@ -162,7 +164,9 @@ impl Kernel {
         for batch in due.chunks(MAX_RECHECKED_AT_ONCE) {
             let names: Vec<Username> = batch.iter().map(|(_, name)| name.clone()).collect();
             let asked = self.rechecks.turn();
-            let answer = recheck.look(&names).await.ok();
+            let answer = recheck.look(&names).await;
+            self.note_answer(&state.record.name, answer.as_ref().err());
+            let answer = answer.ok();
             // An answer that leaves somebody out is of nobody knows whom. Else nobody answers: neither would the next be told of.
             let Some(standings) = answer.filter(|standings| standings.len() == batch.len()) else { break };
             for ((id, name), standing) in batch.iter().zip(standings) {
@@ -176,6 +180,22 @@ impl Kernel {
         untold_for_long.retain(|id| !told.contains(id));
         failed = self.lapse_stale(state, &untold_for_long, began).await.err().or(failed);
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Tells when a realm stops to answer, and when it answers again.
+    fn note_answer(&self, realm: &RealmName, silence: Option<&Unavailability>) {
+        let is_news = match silence {
+            Some(_) => self.rechecks.lock().silent.insert(realm.clone()),
+            None => self.rechecks.lock().silent.remove(realm),
+        };
+        if !is_news {
+            return;
+        }
+        let (operation, detail) = match silence {
+            Some(Unavailability(why)) => ("realm.silent", format!("{:?}: {why}", realm.as_str())),
+            None => ("realm.answers", format!("{:?}", realm.as_str())),
+        };
+        self.parts.witness.note(&Event::Operated { operation, detail: detail.into_boxed_str() });
     }
 
     /// What a realm says of a user comes into force, unless he was vouched for after `asked`, the turn in which it was asked.
@@ -206,7 +226,12 @@ impl Kernel {
             }
             Standing::Untold(_) => Ok(()),
             Standing::Good(_) | Standing::Out(_) | Standing::Gone => {
-                self.lapse(state, &[*id], asked).await?;
+                let why = match standing {
+                    Standing::Out(rejection) => Reason::from(rejection).reason_id(),
+                    Standing::Good(_) => "he has another name",
+                    _ => "he is gone",
+                };
+                self.lapse(state, &[*id], asked, why).await?;
                 // He is looked at again, as he may have an API key and come back.
                 self.rechecks.vouched(*id, self.parts.clock.now());
                 Ok(())
@@ -217,14 +242,14 @@ impl Kernel {
     async fn lapse_stale(&self, state: &RealmState, stale: &[UserId], began: u64) -> Result<(), Reason> {
         let mut failed = None;
         for batch in stale.chunks(MAX_USERS_IN_CHANGE) {
-            failed = self.lapse(state, batch, began).await.err().or(failed);
+            failed = self.lapse(state, batch, began, "nobody could tell for too long").await.err().or(failed);
         }
         failed.map_or(Ok(()), Err)
     }
 
     /// These users are let in no more until their realm vouches for them again, and their sessions end; but for those who were
     /// vouched for after the turn `asked`. Where it cannot be written, their sessions end all the same.
-    async fn lapse(&self, state: &RealmState, users: &[UserId], asked: u64) -> Result<(), Reason> {
+    async fn lapse(&self, state: &RealmState, users: &[UserId], asked: u64, why: &str) -> Result<(), Reason> {
         let now = self.parts.clock.now();
         let realm = &state.record.name;
         let mut out = Vec::new();
@@ -242,8 +267,8 @@ impl Kernel {
             let changed: Vec<User> =
                 out.iter().filter_map(vouched_for).map(|account| lapsed(&account.user)).collect();
             let event = match &changed[..] {
-                [one] => learnt("user.lapse", one, &one.vouched),
-                several => many("user.lapse", realm, several),
+                [one] => learnt("user.lapse", one, &one.vouched).because(why),
+                several => many("user.lapse", realm, several).because(why),
             };
             Ok((changed.into_iter().map(|user| Change::PutUser(Box::new(user))).collect(), event, ()))
         });

@@ -42,24 +42,31 @@ impl Proven {
 #[derive(Clone)]
 struct Entry {
     proven: Proven,
-    until: Moment,
+    since: Moment,
+    /// Which password of his it was.
+    secret: Digest,
 }
+
+type Digest = [u8; 32];
 
 /// The memory of verified credentials: bounded, short-lived.
 pub struct Remembered {
     key: Hmac<Sha256>,
-    entries: Cache<[u8; 32], Entry>,
+    entries: Cache<Digest, Entry>,
+    /// The password that each user was let in with last: where it is another, his realm has changed it, and none before counts.
+    secrets: Cache<UserId, Digest>,
 }
 
 impl Remembered {
     /// An empty memory under this key, which nobody else may know.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self { key: keyed(key), entries: Cache::new(MAX_EVIDENCE) }
+        Self { key: keyed(key), entries: Cache::new(MAX_EVIDENCE), secrets: Cache::new(MAX_EVIDENCE) }
     }
 
     /// What is remembered of this credential, if it is still true of what `present` gives: the account and the realm that the
-    /// directory has now. Realms know some users by several names, so the account is asked for by its id.
+    /// directory has now. Realms know some users by several names, so the account is asked for by its id. A realm that looks at
+    /// its users again is asked again as often.
     pub(crate) fn recall<'p>(
         &self,
         realm: &str,
@@ -70,10 +77,16 @@ impl Remembered {
     ) -> Option<Proven> {
         let digest = self.digest(realm, username, password);
         let entry = self.entries.get(&digest)?;
-        let is_present = |(account, realm): (&Arc<Account>, &RealmState)| {
-            Arc::ptr_eq(account, &entry.proven.account) && realm.is_source_of(&entry.proven.realm)
+        let counts = |(account, realm): (&Arc<Account>, &RealmState)| {
+            let kept =
+                realm.realm.recheck().map_or(EVIDENCE_KEPT, |recheck| recheck.interval().min(EVIDENCE_KEPT));
+            Arc::ptr_eq(account, &entry.proven.account)
+                && realm.is_source_of(&entry.proven.realm)
+                && now < entry.since.plus(kept)
         };
-        if now < entry.until && present(&entry.proven.account.user.id).is_some_and(is_present) {
+        let user = &entry.proven.account.user.id;
+        if self.secrets.get(user).is_none_or(|last| last == entry.secret) && present(user).is_some_and(counts)
+        {
             return Some(entry.proven);
         }
         self.entries.remove(&digest);
@@ -89,11 +102,29 @@ impl Remembered {
         proven: &Proven,
         now: Moment,
     ) {
-        let entry = Entry { proven: proven.clone(), until: now.plus(EVIDENCE_KEPT) };
+        let secret = self.secret(&proven.account.user.id, password);
+        let entry = Entry { proven: proven.clone(), since: now, secret };
         self.entries.insert(self.digest(realm, username, password), entry);
     }
 
-    fn digest(&self, realm: &str, username: &Username, password: &Password) -> [u8; 32] {
+    /// Notes that this user was let in with this password: what is remembered of others of his counts no more.
+    pub(crate) fn note_secret(&self, user: &UserId, password: &Password) {
+        let secret = self.secret(user, password);
+        if self.secrets.get(user) != Some(secret) {
+            self.secrets.insert(*user, secret);
+        }
+    }
+
+    fn secret(&self, user: &UserId, password: &Password) -> Digest {
+        let mut mac = self.key.clone();
+        // No length that stands before other messages: these are of users, not of names.
+        mac.update(&u64::MAX.to_be_bytes());
+        mac.update(user.as_bytes());
+        mac.update(password.expose().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    fn digest(&self, realm: &str, username: &Username, password: &Password) -> Digest {
         let mut mac = self.key.clone();
         // Lengths first: no two different triples make the same message.
         for part in [realm, username.canonical()] {

@@ -249,6 +249,43 @@ async fn a_good_standing_brings_keys_back_and_ended_sessions_not() {
     house.enter("a", "carol", 2).await;
 }
 
+/// Whoever has no session and no key is looked at no later than those who have: his password is asked about anew.
+#[tokio::test]
+async fn a_remembered_password_counts_no_longer_than_until_the_next_look() {
+    let (house, realm) = with_carol().await;
+    let interval = auth::limits::EVIDENCE_KEPT / 10;
+    realm.recheck_every(interval, STALENESS);
+    let basic = async |password| house.basic_by(&named("a"), "carol", password).await;
+    basic(PASSWORD).await.ok().unwrap();
+    realm.put("carol", "another one", true);
+    house.clock.advance(interval - MOMENT);
+    basic(PASSWORD).await.ok().unwrap();
+    house.clock.advance(MOMENT);
+    assert!(basic(PASSWORD).await.is_err());
+    // And no longer than until he shows another.
+    basic("another one").await.ok().unwrap();
+    realm.put("carol", "a third", true);
+    house.login_by(&named("a"), "carol", "a third", 7).await.unwrap();
+    assert!(basic("another one").await.is_err());
+}
+
+#[tokio::test]
+async fn a_realm_that_stops_to_answer_is_told_of_once_and_so_is_that_it_answers() {
+    let (house, realm) = with_carol().await;
+    house.notebook.told();
+    let mut told = Vec::new();
+    for (fails, rounds) in [(Some("down"), 2), (None, 1), (Some("down again"), 1)] {
+        realm.fail(fails);
+        for _ in 0..rounds {
+            house.clock.advance(INTERVAL);
+            house.recheck().await;
+        }
+        let entries = house.notebook.told().into_iter().filter(|entry| entry.event == "operated");
+        told.extend(entries.map(|entry| format!("{} {}", entry.fields["operation"], entry.fields["detail"])));
+    }
+    assert_eq!(told, ["realm.silent \"a\": down", "realm.answers \"a\"", "realm.silent \"a\": down again"]);
+}
+
 #[tokio::test]
 async fn a_group_that_he_loses_is_a_role_that_he_loses_and_no_more() {
     let (house, realm) = with_carol().await;
@@ -306,7 +343,12 @@ async fn whom_nobody_could_ask_about_for_too_long_is_out_until_somebody_can() {
     house.recheck().await;
     assert_eq!(why(house.show(1).await), Reason::SessionEnded(EndReason::UserChanged));
     assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
-    assert_eq!(house.changes_told(), ["user.lapse \"carol\" of \"a\", by the realm; lapsed; roles=reader"]);
+    assert_eq!(
+        house.changes_told(),
+        [
+            "user.lapse \"carol\" of \"a\", by the realm; lapsed; roles=reader; because: nobody could tell for too long"
+        ]
+    );
     house.recheck().await;
     assert!(house.changes_told().is_empty());
     // Her turn comes with the next look that is answered.
@@ -326,10 +368,8 @@ async fn several_who_are_out_are_one_change() {
     house.clock.advance(STALENESS);
     house.recheck().await;
     let changed = house.changes_told();
-    assert!(
-        changed == ["user.lapse \"carol\", \"dave\""] || changed == ["user.lapse \"dave\", \"carol\""],
-        "{changed:?}"
-    );
+    let told = |names: &str| [format!("user.lapse {names}; because: nobody could tell for too long")];
+    assert!(changed == told("\"carol\", \"dave\"") || changed == told("\"dave\", \"carol\""), "{changed:?}");
 }
 
 #[tokio::test]

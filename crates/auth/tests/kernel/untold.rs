@@ -80,7 +80,12 @@ async fn of_whom_nobody_could_tell_for_too_long_is_out_and_nobody_else() {
     house.recheck().await;
     assert_eq!(why(house.show(1).await), ENDED);
     assert_eq!(why(house.show_key(1).await), Reason::UnknownKey);
-    assert_eq!(house.changes_told(), ["user.lapse \"carol\" of \"a\", by the realm; lapsed; roles=reader"]);
+    assert_eq!(
+        house.changes_told(),
+        [
+            "user.lapse \"carol\" of \"a\", by the realm; lapsed; roles=reader; because: nobody could tell for too long"
+        ]
+    );
     for number in 1_000..1_003 {
         house.show(number).await.ok().unwrap();
     }

@@ -14,6 +14,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("EXPIRES", "expiresAt"),
     ("SINCE", "createdAt"),
     ("USED", "lastUsedAt"),
+    ("FROM", "lastUsedFrom"),
     ("ID", "id"),
 ];
 

@@ -174,6 +174,11 @@ impl Core {
                 self.admit(reader, &entry, username).await
             }
             Some(_) => Ok(refused()),
+            None if self.cannot_do_without_entry() => {
+                let why =
+                    "it is not there, or must not be read, and login.disabledFilter is to be judged of it";
+                Err(unavailable(format!("{WHAT}: {why}")))
+            }
             // Nothing is known of him but the name that he typed, which is the one in his DN.
             None if template.attribute().eq_ignore_ascii_case(attribute) => {
                 Ok(Verdict::Verified(Verified::named(username.clone())))
@@ -212,6 +217,11 @@ impl Core {
             attributes: attributes_of(entry, self.settings()),
             rehashed: None,
         }))
+    }
+
+    /// Whether nobody can be let in whose entry cannot be read.
+    pub(super) fn cannot_do_without_entry(&self) -> bool {
+        self.settings().login.disabled_filter.is_some() && self.settings().login.has_own_disabled_filter
     }
 
     /// Whether the filter of the settings says that he is disabled.

@@ -287,7 +287,12 @@ impl Core {
                             let name = entry.name.clone();
                             Ok((entry, name))
                         }
-                        Ok(_) => Err("it is not there, or must not be read".to_owned()),
+                        Ok(_) if self.cannot_do_without_entry() => {
+                            Err("it is not there, or must not be read: login.disabledFilter cannot be judged, and he stays out".to_owned())
+                        }
+                        Ok(_) => {
+                            Err("it is not there, or must not be read: his password lets him in, without groups and attributes".to_owned())
+                        }
                         Err(untold) => Err(untold.why.0.into_owned()),
                     }
                 };

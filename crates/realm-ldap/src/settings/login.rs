@@ -35,6 +35,7 @@ pub(super) fn read(fields: &Fields, directory: DirectoryKind) -> Result<Login, R
         service,
         typed_attributes: typed_attributes(&name_attribute, &way, directory),
         disabled_filter: read_disabled_filter(fields, directory)?,
+        has_own_disabled_filter: fields.has("login.disabledFilter"),
         name_attribute,
         way,
     })

@@ -290,6 +290,19 @@ fn times_are_texts_and_never_is_a_number() {
 }
 
 #[test]
+fn nobody_is_looked_at_again_where_nobody_can_look() {
+    let login = json!({ "bindDnTemplate": "uid={},dc=x" });
+    assert_eq!(read(json!({ "login": login })).recheck, None);
+    for field in ["recheck", "staleness"] {
+        let told = wrong(json!({ "login": login, field: "2s" }));
+        assert!(told.starts_with(&format!("{field}: means nothing beside a bindDnTemplate")), "{told}");
+    }
+    let service =
+        json!({ "bindDnTemplate": "uid={},dc=x", "bindDn": "cn=svc,dc=x", "bindPassword": "canary" });
+    assert!(read(json!({ "login": service, "recheck": "2s" })).recheck.is_some());
+}
+
+#[test]
 fn records_are_made_by_logins_or_by_hand() {
     let users = |made: Value, fleeting: Value| {
         read(json!({ "autoCreateUsers": made, "ephemeralUsers": fleeting })).users

@@ -75,6 +75,27 @@ async fn by_template_without_a_sight_of_the_entry_he_is_called_as_he_typed() {
     assert_eq!(&*house.lets_in("alice", "secret").await.attributes[0].value, "a@example.org");
 }
 
+/// What the defaults ask for, a directory looks at itself before it lets somebody bind; of what an administrator chose nobody else
+/// knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn by_template_without_a_sight_of_the_entry_no_chosen_filter_is_passed_over() {
+    let slapd = Slapd::new().hides_own_entry().user(User::named("alice", "secret")).start();
+    for filter in ["(uid=alice)", "(uid=somebody else)"] {
+        let config = with(by_template(slapd.port()), json!({ "login": { "disabledFilter": filter } }));
+        let (why, _) = House::of(&config).unavailable("alice", "secret").await;
+        assert!(why.contains("login.disabledFilter"), "{why}");
+        let service =
+            json!({ "login": { "bindDn": Slapd::SERVICE_DN, "bindPassword": Slapd::SERVICE_PASSWORD } });
+        let says = House::of(&with(config, service)).says("alice", "secret").await;
+        assert_eq!(
+            says,
+            if filter == "(uid=alice)" { rejected(Rejection::Disabled) } else { "alice".to_owned() }
+        );
+    }
+    let nobody = with(by_template(slapd.port()), json!({ "login": { "disabledFilter": "" } }));
+    assert_eq!(House::of(&nobody).says("alice", "secret").await, "alice");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn anonymous_searching_will_do_where_the_server_allows_it() {
     let slapd = Slapd::new().anonymous_reading().user(User::named("alice", "secret")).start();

@@ -143,6 +143,27 @@ fn case_24_any_change_of_the_user_or_of_the_realms_source_voids_it() {
 }
 
 #[test]
+fn case_24_another_password_of_his_that_counts_voids_it() {
+    let alice = account(user("alice"));
+    let remembered = remembering(&alice);
+    let native = realm("native");
+    let recall = |secret: &str| {
+        let present = Some((&alice, &native));
+        remembered.recall("native", &name("alice"), &password(secret), |_| present, START).is_some()
+    };
+    remembered.note_secret(&alice.user.id, &password("secret"));
+    remembered.note_secret(&user("bob").id, &password("new"));
+    assert!(recall("secret"), "others' passwords are others'");
+    remembered.note_secret(&alice.user.id, &password("new"));
+    assert!(!recall("secret"));
+    remembered.remember("native", &name("alice"), &password("new"), &proof(&alice), START);
+    assert!(recall("new"));
+    // Somebody who waited all the while brings the old one.
+    remembered.remember("native", &name("alice"), &password("secret"), &proof(&alice), START);
+    assert!(!recall("secret") && recall("new"));
+}
+
+#[test]
 fn the_memory_is_bounded() {
     let alice = account(user("alice"));
     let remembered = remembering(&alice);
@@ -154,6 +175,10 @@ fn the_memory_is_bounded() {
         }
     }
     assert!(remembered.entries.len() <= MAX_EVIDENCE, "{}", remembered.entries.len());
+    for number in 0..MAX_EVIDENCE + 5_000 {
+        remembered.note_secret(&user(&format!("user{number}")).id, &password("secret"));
+    }
+    assert!(remembered.secrets.len() <= MAX_EVIDENCE, "{}", remembered.secrets.len());
 }
 
 #[test]
