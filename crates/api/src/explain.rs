@@ -200,7 +200,9 @@ impl Asked<'_> {
     pub fn explain(&self, place: Place, now: Moment) -> Explained {
         match place {
             Place::OtherMount(path) => {
-                return refused(format!("the mount {path} is there, with rules of its own"));
+                return refused(format!(
+                    "{path} is no part of this mount: what is there has rules of its own, which are not explained here"
+                ));
             }
             Place::NotAllowed(methods) => {
                 return refused(format!("this endpoint of the gateway takes {methods} only"));
